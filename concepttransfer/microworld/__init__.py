@@ -1,0 +1,1 @@
+"""The embedded world: pictures drawn from the attributes of AwA2's animals, texts about them, small models of both."""
