@@ -1,0 +1,189 @@
+"""Declare, find and describe analyses. Imports none: they are found by entry points, ours and anybody's."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+from .errors import ConceptTransferError, UnknownNameError
+
+if typing.TYPE_CHECKING:
+    from .result import Result
+
+GROUP = "concepttransfer.analyses"
+RESERVED = frozenset(
+    {"encode", "fit", "caption", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
+    | {"microworld", "data", "doctor", "reproduce", "export"}
+)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class On:
+    """Marks an artifact with the role of the data that it is about, such as `On("animals")`."""
+
+    role: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One positional parameter of an analysis.
+
+    Attributes:
+        name: the parameter's name.
+        kind: the artifact's type, such as `Captions`.
+        many: a list: one for each encoder named, over the same rows.
+        role: the role of its data in a study's `evaluate:`.
+    """
+
+    name: str
+    kind: type
+    many: bool
+    role: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword-only parameter of an analysis: a flag of the same name in kebab-case, with the same default.
+
+    Attributes:
+        name: the parameter's name.
+        kind: `int`, `float`, `str` or `bool`.
+        default: its default.
+        choices: the values allowed, where it is a `Literal`.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the command line, the Study and the report need to know about one analysis."""
+
+    name: str
+    title: str
+    function: Callable[..., Result]
+    artifacts: tuple[Artifact, ...]
+    options: tuple[Option, ...]
+    result_type: type[Result]
+
+    @property
+    def doc(self) -> str:
+        """The docstring, which is also `--help`."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the data it asks for, each once, in order."""
+        return tuple(dict.fromkeys(artifact.role for artifact in self.artifacts))
+
+
+def analysis(name: str, *, title: str) -> Callable[[F], F]:
+    """Declare a plain function an analysis. It stays that function; its `Spec` is read from its signature when needed.
+
+    Positional parameters are artifacts, `Annotated[list[Captions], On("animals")]`; keyword-only ones are options.
+    """
+
+    def mark(function: F) -> F:
+        function.analysis_name = name  # type: ignore[attr-defined]
+        function.analysis_title = title  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def spec_of(function: Callable[..., Any]) -> Spec:
+    """Read the `Spec` of a function declared by `@analysis`.
+
+    Raises:
+        TypeError: the declaration is wrong: an artifact without a role, an option without a default.
+    """
+    name, title = function.analysis_name, function.analysis_title  # type: ignore[attr-defined]
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    options = tuple(_option(name, p, hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY)
+    artifacts = tuple(_artifact(name, p.name, hints[p.name]) for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    return Spec(name, title, function, artifacts, options, hints["return"])
+
+
+def _artifact(analysis_name: str, name: str, hint: Any) -> Artifact:
+    roles = [m.role for m in getattr(hint, "__metadata__", ()) if isinstance(m, On)]
+    if not roles:
+        message = f"{analysis_name}: artifact `{name}` needs a role: Annotated[{hint}, On('animals')]"
+        raise TypeError(message)
+    kind = typing.get_args(hint)[0]
+    many = typing.get_origin(kind) is list
+    return Artifact(name, typing.get_args(kind)[0] if many else kind, many, roles[0])
+
+
+def _option(analysis_name: str, parameter: inspect.Parameter, hint: Any) -> Option:
+    if parameter.default is parameter.empty:
+        message = f"{analysis_name}: option `{parameter.name}` needs a default, the same for command and call"
+        raise TypeError(message)
+    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    kind = type(parameter.default) if choices or not isinstance(hint, type) else hint
+    return Option(parameter.name, kind, parameter.default, choices)
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    """The installed entry points by name.
+
+    Raises:
+        ConceptTransferError: two packages declare one name, or one declares a reserved name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        if entry.name in RESERVED:
+            message = f"`{entry.value}` names its analysis `{entry.name}`, which is a command. Give it another name."
+            raise ConceptTransferError(message)
+        if entry.name in found and found[entry.name].value != entry.value:
+            message = (
+                f"Two analyses are named `{entry.name}`: {found[entry.name].value} and {entry.value}. "
+                "Uninstall one, or rename it in its entry points."
+            )
+            raise ConceptTransferError(message)
+        found[entry.name] = entry
+    return found
+
+
+def available() -> dict[str, Spec | Exception]:
+    """Every analysis installed, by name: its Spec, or the error with which it failed to import."""
+    found: dict[str, Spec | Exception] = {}
+    for name in sorted(_entries()):
+        try:
+            found[name] = get(name)
+        except Exception as error:
+            found[name] = error
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """The names of all analyses installed, without importing them."""
+    return tuple(sorted(_entries()))
+
+
+def get(name: str) -> Spec:
+    """The Spec of one analysis.
+
+    Raises:
+        UnknownNameError: there is no such analysis; the nearest name is offered.
+        ConceptTransferError: it is there, but fails to import.
+    """
+    if name not in _entries():
+        raise UnknownNameError("analysis", name, _entries())
+    entry = _entries()[name]
+    try:
+        function = entry.load()
+        return spec_of(function)
+    except Exception as error:
+        message = f"The analysis `{name}` ({entry.value}) is broken: {type(error).__name__}: {error}"
+        raise ConceptTransferError(message) from error

@@ -1,0 +1,46 @@
+"""What a study says about one encoder, and the identity that follows from it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EncoderSpec(BaseModel):
+    """One encoder of a study.
+
+    Attributes:
+        model: `timm:NAME`, `open_clip:ARCHITECTURE/PRETRAINED`, `hf:NAME-OR-FOLDER`, `plugin:package.module:function`
+            or `microworld:NAME`.
+        features: what to read: `pooled`, `patch_tokens`, `last_map`, `projected` or `layer:N`.
+        modality: `image`, or `text` for the text tower of a CLIP.
+        grid: tokens are averaged to a grid of this many rows and columns; None: as they come.
+        prompt_tokens: k soft prompts from one pooled feature; None: one prompt a token.
+        init: `pretrained`, or `random`: weights drawn by our own generator from `seed`.
+        seed: of the random weights.
+        weights: a local safetensors file or state dict, relative to the study.
+        arguments: passed to the library when the model is built.
+        image_size, mean, std: replace the library's own transform where given.
+        revision: of a model on a hub.
+        train: the encoder is trained with the projection (NFRN50 Tuned).
+        trust_remote_code: run code that comes with a model of a hub.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    features: str = Field(default="patch_tokens", pattern=r"^(pooled|patch_tokens|last_map|projected|layer:-?\d+)$")
+    modality: Literal["image", "text"] = "image"
+    grid: int | None = Field(default=None, ge=1)
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    init: Literal["pretrained", "random"] = "pretrained"
+    seed: int = 0
+    weights: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    image_size: int | None = Field(default=None, ge=1)
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    revision: str | None = None
+    train: bool = False
+    trust_remote_code: bool = False

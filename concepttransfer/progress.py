@@ -1,0 +1,29 @@
+"""A bar with a rate and an ending time for whatever takes more than two seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def progress(total: int, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
+    """A tqdm bar on standard error that shows itself after two seconds; `quiet` hides it.
+
+    Args:
+        total: how many units the whole work is.
+        what: a few words beside the bar, such as `encode animals with beit`.
+        unit: the unit counted, such as `picture`.
+        quiet: show nothing.
+        initial: units done by an earlier run that is resumed.
+    """
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=what,
+        unit=f" {unit}",
+        delay=0 if initial else 2,
+        disable=quiet,
+        dynamic_ncols=True,
+        leave=False,
+    )

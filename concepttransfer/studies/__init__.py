@@ -1,0 +1,1 @@
+"""The studies that come with concepttransfer, one YAML a study."""

@@ -1,0 +1,192 @@
+"""Read a study from YAML: every mistake at once, each with its line and the nearest valid name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .decoding import Decoding
+from .encoders.spec import EncoderSpec
+from .errors import StudyError, UnknownNameError, suggestion
+from .recipe import Recipe
+
+STUDIES = Path(str(files("concepttransfer.studies")))
+
+
+class StudySpec(BaseModel):
+    """The encoders, the language model, the data and the recipe of one study.
+
+    Attributes:
+        name: of the study; printed beside every result.
+        title: one line that says what it is.
+        language_model: `hf:NAME-OR-FOLDER`, a folder, or `microworld:language_model`.
+        prompt: the text between picture and caption.
+        encoders: by name; `like: OTHER` takes over what is not said from another one.
+        data: data sets by name; each names its `reader` and what that reader needs.
+        train: the recipe of the fit.
+        evaluate: for each role (animals, captions, questions, ...) the data sets that play it.
+        decoding: how captions are generated.
+        transfers: a folder of fitted Transfers that come with the study.
+        dtype: of the language model; `auto` is bf16 where the hardware has it, else float32.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
+    title: str = ""
+    language_model: str
+    prompt: str = "A picture of"
+    encoders: dict[str, EncoderSpec] = Field(min_length=1)
+    data: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    train: Recipe
+    evaluate: dict[str, list[str]] = Field(default_factory=dict)
+    decoding: Decoding = Decoding()
+    transfers: str | None = None
+    dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
+
+
+def packaged_studies() -> dict[str, Path]:
+    """The studies that come with the package, by name."""
+    return {path.stem: path for path in sorted(STUDIES.glob("*.yaml"))}
+
+
+def find_study(name: str | Path) -> Path:
+    """The file of a study named by a file or by the name of one that comes with the package.
+
+    Raises:
+        UnknownNameError: there is neither.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            message = f"There is no file {path}. Make one with: concepttransfer studies new {path}"
+            raise StudyError(message)
+        return path
+    known = packaged_studies()
+    if str(name) not in known:
+        raise UnknownNameError("study", str(name), known)
+    return known[str(name)]
+
+
+def read_study(path: Path) -> tuple[StudySpec, dict[str, str]]:
+    """Validate a study's file.
+
+    Returns:
+        The study, and for each encoder the name of the one that it is `like` (itself if none): its family.
+
+    Raises:
+        StudyError: all that is wrong with it, each mistake with its line.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"{path} is no study: {error}"
+        raise StudyError(message) from None
+    if not isinstance(values, dict):
+        message = f"{path} is no study: it should be a mapping with name, language_model, encoders and train."
+        raise StudyError(message)
+    lines = _lines(node)
+    mistakes: list[str] = []
+    families = _resolve_likes(values, lines, mistakes)
+    spec = _validate(values, lines, mistakes)
+    mistakes += _check_names(values, lines)
+    if mistakes or spec is None:
+        listed = "\n".join(f"  {mistake}" for mistake in mistakes)
+        message = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) != 1)}:\n{listed}"
+        raise StudyError(message)
+    return spec, families
+
+
+def _lines(node: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
+    """For each path of keys the line on which it stands, counted from 1."""
+    found = {at: node.start_mark.line + 1} if node is not None else {}
+    if getattr(node, "id", "") == "mapping":
+        for key, value in node.value:
+            here = (*at, str(key.value))
+            found |= _lines(value, here)
+            found[here] = key.start_mark.line + 1
+    elif getattr(node, "id", "") == "sequence":
+        for i, value in enumerate(node.value):
+            found |= _lines(value, (*at, str(i)))
+    return found
+
+
+def _line(lines: Mapping[tuple[str, ...], int], at: tuple[str, ...]) -> int:
+    while at not in lines and at:
+        at = at[:-1]
+    return lines.get(at, 1)
+
+
+def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistakes: list[str]) -> dict[str, str]:
+    """Replace `like: other` by what the other one says, in place; give each encoder's family."""
+    encoders = values.get("encoders")
+    families: dict[str, str] = {}
+    if not isinstance(encoders, dict):
+        return families
+    declared = {name: entry for name, entry in encoders.items() if isinstance(entry, dict)}
+    for name, entry in declared.items():
+        chain, merged = [name], dict(entry)
+        while (like := merged.pop("like", None)) is not None:
+            if like not in declared or like in chain:
+                what = "names itself in a circle" if like in chain else f"there is none.{suggestion(like, declared)}"
+                mistakes.append(f"line {_line(lines, ('encoders', name, 'like'))}: like `{like}`: {what}")
+                break
+            chain.append(like)
+            merged = {**declared[like], **merged}
+        families[name] = chain[-1]
+        encoders[name] = merged
+    return families
+
+
+def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistakes: list[str]) -> StudySpec | None:
+    evaluate = values.get("evaluate")
+    if isinstance(evaluate, dict):
+        values["evaluate"] = {role: [data] if isinstance(data, str) else data for role, data in evaluate.items()}
+    try:
+        return StudySpec.model_validate(values)
+    except ValidationError as error:
+        mistakes += [_mistake(entry, lines) for entry in error.errors()]
+        return None
+
+
+def _mistake(entry: Any, lines: dict[tuple[str, ...], int]) -> str:
+    at = tuple(str(part) for part in entry["loc"])
+    where = f"line {_line(lines, at)}: {'.'.join(at)}"
+    if entry["type"] == "extra_forbidden":
+        return f"{where}: no such key.{suggestion(at[-1], _known_keys(at))}"
+    if entry["type"] == "missing":
+        return f"{where}: is missing."
+    return f"{where}: {entry['msg'][0].lower()}{entry['msg'][1:]}; got {entry['input']!r}."
+
+
+def _known_keys(at: tuple[str, ...]) -> list[str]:
+    models: dict[str, type[BaseModel]] = {"encoders": EncoderSpec, "train": Recipe, "decoding": Decoding}
+    model = StudySpec if len(at) == 1 else models.get(at[0], StudySpec)
+    return [*model.model_fields, *(["like"] if model is EncoderSpec else [])]
+
+
+def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> list[str]:
+    """Names of data sets that `train:` and `evaluate:` use must stand in `data:`."""
+    data = values.get("data") or {}
+    used: list[tuple[tuple[str, ...], Any]] = []
+    if isinstance(values.get("train"), dict) and "data" in values["train"]:
+        used.append((("train", "data"), values["train"]["data"]))
+    if isinstance(values.get("evaluate"), dict):
+        used += [
+            (("evaluate", role), name)
+            for role, listed in values["evaluate"].items()
+            for name in (listed if isinstance(listed, list) else [])
+        ]
+    return [
+        f"line {_line(lines, at)}: {'.'.join(at)}: no data set `{name}` in `data:`.{suggestion(str(name), data)}"
+        for at, name in used
+        if isinstance(data, dict) and isinstance(name, str) and name not in data
+    ]

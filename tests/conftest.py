@@ -1,0 +1,54 @@
+"""Fixtures that every test may use, and the table of what was skipped and why."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def real_folder() -> Path:
+    """The folder of real photographs, weights and texts, whether it is there or not."""
+    return Path(os.environ.get("CONCEPTTRANSFER_REAL", ROOT.parent / "shared" / "real"))
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    folder = real_folder()
+    if not folder.is_dir():
+        pytest.skip("no real data: set CONCEPTTRANSFER_REAL to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch, request):
+    """Each test module has a cache of its own, never the user's."""
+    name = request.module.__name__.replace(".", "_")
+    folder = tmp_path_factory.getbasetemp() / f"cache_{name}"
+    monkeypatch.setenv("CONCEPTTRANSFER_CACHE", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """End with a table of what was skipped; `--fail-on-skip` makes any skip a failure."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    terminalreporter.section("skipped, and why")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.write_line(f"{report.nodeid:70} {reason}")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fail-on-skip", action="store_true", help="fail when any test was skipped")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--fail-on-skip") and reporter and reporter.stats.get("skipped") and exitstatus == 0:
+        session.exitstatus = 1
