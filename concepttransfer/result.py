@@ -1,0 +1,300 @@
+"""What an analysis gives back: tables, arrays and pictures, how they look, and where they came from."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from . import storage
+from .errors import BadInputError, UnknownNameError
+from .tables import conform, read_table, write_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ESTIMATES: dict[str, str] = {
+    "study": "string",
+    "on": "string",
+    "system": "string",
+    "group": "string",
+    "measure": "string",
+    "against": "string",
+    "value": "float64",
+    "low": "float64",
+    "high": "float64",
+    "chance": "float64",
+    "p": "float64",
+    "q": "float64",
+    "n": "Int64",
+    "n_clusters": "Int64",
+    "n_seeds": "Int64",
+    "method": "string",
+}
+"""The columns of `Result.estimates`, a row for each claim: which study, data, system (encoder) and group of rows; the
+measure and what it is compared `against`; value, 95 % interval and chance level; p, and q (p corrected over the
+family); rows, units that were resampled, and seeds behind it; how interval and p were found."""
+
+_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result(ABC):
+    """One analysis, computed. Subclasses say what the rows mean, in a sentence and in figures; they compute nothing.
+
+    A subclass sets `kind` (its analysis' name), `columns` and `figures`, adds no fields, and has a method
+    `plot_<figure>() -> Figure` for each name in `figures` (`-` is written `_`). The first line of that method's
+    docstring is the figure's caption.
+
+    Attributes:
+        kind: the name of the analysis.
+        columns: column -> pandas dtype of `table`: `string`, `int64`, `Int64`, `float64`, `bool`, `boolean`.
+        figures: the names that `plot` knows.
+        table: a row for each thing measured.
+        estimates: a row for each claim, in the columns `ESTIMATES`.
+        arrays: what is no row: coordinates, matrices, curves.
+        pictures: row id -> PNG or JPEG bytes of the thumbnails that figures show.
+        provenance: where it came from; anything that JSON holds.
+    """
+
+    kind: ClassVar[str]
+    columns: ClassVar[dict[str, str]]
+    figures: ClassVar[tuple[str, ...]] = ()
+
+    table: pd.DataFrame = field(repr=False)
+    estimates: pd.DataFrame = field(repr=False)
+    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict, repr=False)
+    pictures: dict[str, bytes] = field(default_factory=dict, repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Hold each figure's name to a method that draws it."""
+        super().__init_subclass__(**kwargs)
+        if missing := [name for name in cls.figures if not callable(getattr(cls, _method(name), None))]:
+            raise TypeError(
+                f"{cls.__name__} names the figure `{missing[0]}` but has no method `{_method(missing[0])}`."
+            )
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        name = type(self).__name__
+        if more := [f.name for f in fields(self) if f.name not in Result.__dataclass_fields__]:
+            raise TypeError(
+                f"{name} adds the field `{more[0]}`, which would not be saved: put it in a table or an array."
+            )
+        arrays = {key: np.asarray(value) for key, value in self.arrays.items()}
+        if bad := [key for key, value in arrays.items() if value.dtype.kind not in "biuf"]:
+            raise ValueError(f"{name}: array `{bad[0]}` holds {arrays[bad[0]].dtype}; arrays hold numbers.")
+        if bad := [key for key, value in self.pictures.items() if _suffix(value) is None]:
+            raise ValueError(f"{name}: the picture of `{bad[0]}` is neither PNG nor JPEG.")
+        self._set(
+            table=conform(self.table, self.columns, what=f"{name}.table"),
+            estimates=conform(self.estimates, ESTIMATES, what=f"{name}.estimates"),
+            arrays=arrays,
+            pictures=dict(self.pictures),
+            provenance=json.loads(json.dumps(self.provenance, default=_plain)),
+        )
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A copy of `table`."""
+        return self.table.copy()
+
+    def plot(self, name: str | None = None) -> Figure:
+        """Draw one of `figures`, by default the first. Only draws: all numbers were computed before.
+
+        Texts are drawn as they are: a `$` is a dollar, never mathematics.
+
+        Raises:
+            UnknownNameError: there is no such figure.
+        """
+        from .figures import finish, style
+
+        name = name if name is not None else next(iter(self.figures), "")
+        if name not in self.figures:
+            raise UnknownNameError("figure", name, self.figures, where=f"`{self.kind}`")
+        with style():
+            return finish(getattr(self, _method(name))())
+
+    @abstractmethod
+    def summary(self) -> str:
+        """One sentence: estimate, interval, chance level and n."""
+
+    def headline(self) -> pd.DataFrame:
+        """The few numbers that the report and the command line show first; by default all estimates."""
+        return self.estimates.copy()
+
+    def wanted_pictures(self) -> list[str]:
+        """Ids of the rows whose thumbnails the figures show; whoever has the pictures attaches them."""
+        return []
+
+    def with_pictures(self, pictures: Mapping[str, bytes]) -> Self:
+        """The same result with these thumbnails (row id -> PNG or JPEG bytes)."""
+        return replace(self, pictures=dict(pictures))
+
+    def with_provenance(self, **more: Any) -> Self:
+        """The same result with `more` said about where it came from."""
+        return replace(self, provenance={**self.provenance, **more})
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every value, text, dtype and byte; missing values are equal."""
+        if not isinstance(other, Result) or type(self) is not type(other):
+            return NotImplemented
+        return (
+            self.table.equals(other.table)
+            and self.estimates.equals(other.estimates)
+            and _same_arrays(self.arrays, other.arrays)
+            and self.pictures == other.pictures
+            and json.dumps(self.provenance, sort_keys=True) == json.dumps(other.provenance, sort_keys=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, folder: Path) -> Path:
+        """Write `folder` whole or not at all, replacing an earlier result; gives the folder back.
+
+        Raises:
+            BadInputError: the folder holds something that is no result.
+        """
+        folder = Path(folder).absolute()
+        _refuse_to_replace(folder)
+        with storage.new_folder(folder) as new:
+            write_table(new / "table.csv", self.table)
+            write_table(new / "estimates.csv", self.estimates)
+            _write_arrays(new / "arrays.safetensors", self.arrays)
+            _write_pictures(new / "pictures", self.pictures)
+            storage.write_json(new / "result.json", {"kind": self.kind, "provenance": self.provenance})
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; on `Result` itself, whatever kind the folder holds.
+
+        Raises:
+            BadInputError: there is no result, or one of another kind, or a damaged one.
+            UnknownNameError: no analysis of that kind is installed.
+        """
+        folder = Path(folder)
+        about = _about(folder)
+        made_by: Any = cls if cls is not Result else _type_of(about["kind"])
+        if about["kind"] != made_by.kind:
+            raise BadInputError(f"{folder} holds a `{about['kind']}` result, not a `{made_by.kind}` one.")
+        loaded: Self = made_by(
+            table=read_table(folder / "table.csv", made_by.columns),
+            estimates=read_table(folder / "estimates.csv", ESTIMATES),
+            arrays=_read_arrays(folder / "arrays.safetensors"),
+            pictures=_read_pictures(folder / "pictures"),
+            provenance=about["provenance"],
+        )
+        return loaded
+
+
+def _method(figure: str) -> str:
+    return "plot_" + figure.replace("-", "_")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON cannot hold as it is: numpy's numbers and arrays, sets, paths (their last part: paths are private)."""
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _same_arrays(a: Mapping[str, np.ndarray[Any, Any]], b: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+    import numpy as np
+
+    def same(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> bool:
+        return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
+
+    return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+
+
+def _suffix(picture: bytes) -> str | None:
+    return next((suffix for start, suffix in _SUFFIXES.items() if picture.startswith(start)), None)
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise BadInputError(
+            f"A result needs a folder of its own, not {folder.name or folder}. Name one, such as `runs/mine`."
+        )
+    if folder.exists() and not (folder / "result.json").exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInputError(
+            f"{folder} holds something that is no result, which saving would replace. Name another folder."
+        )
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        about = storage.read_json(folder / "result.json")
+    except FileNotFoundError:
+        raise BadInputError(f"{folder} holds no result (no result.json).") from None
+    except ValueError as error:
+        raise BadInputError(f"{folder / 'result.json'} cannot be read: {error}.") from error
+    if (
+        not isinstance(about, dict)
+        or not isinstance(about.get("kind"), str)
+        or not isinstance(about.get("provenance"), dict)
+    ):
+        raise BadInputError(f"{folder / 'result.json'} does not name the kind and provenance of a result.")
+    return about
+
+
+def _type_of(kind: str) -> type[Result]:
+    from .analysis import get
+
+    return get(kind).result_type
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    import numpy as np
+    from safetensors.numpy import save
+
+    if arrays:
+        path.write_bytes(save({name: np.asarray(value, order="C") for name, value in arrays.items()}))
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(path.read_bytes())) if path.exists() else {}
+    except SafetensorError as error:
+        raise BadInputError(f"{path} is damaged: {error}. Make the result again.") from error
+
+
+def _write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Files are numbered, since a row's id may be no file name; `index.csv` says whose they are."""
+    import pandas as pd
+
+    if not pictures:
+        return
+    folder.mkdir()
+    files = [f"{number:04}{_suffix(content)}" for number, content in enumerate(pictures.values())]
+    for file, content in zip(files, pictures.values(), strict=True):
+        (folder / file).write_bytes(content)
+    write_table(folder / "index.csv", pd.DataFrame({"id": list(pictures), "file": files}, dtype="string"))
+
+
+def _read_pictures(folder: Path) -> dict[str, bytes]:
+    if not folder.exists():
+        return {}
+    index = read_table(folder / "index.csv", {"id": "string", "file": "string"})
+    names = [Path(file).name for file in index["file"]]
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise BadInputError(f"{folder} lacks the picture {missing[0]}. Make the result again.")
+    return {row: (folder / name).read_bytes() for row, name in zip(index["id"], names, strict=True)}
