@@ -183,9 +183,9 @@ def _objects(habitat: str, relation: str) -> tuple[str, ...]:
     """What may be in a habitat, and can be seen when the animal is before or behind it."""
     if habitat in ("ocean", "river"):
         return ("ball", "boat") if habitat == "ocean" else ("ball", "rock")
-    things = {"in front of": _LARGE, "behind": _LOW}.get(relation, OBJECTS)
+    fitting: dict[str, tuple[str, ...]] = {"in front of": _LARGE, "behind": _LOW}
     unfit = ("boat", *COLOURLESS_OBJECTS) if habitat == "indoors" else ("boat",)
-    return tuple(thing for thing in things if thing not in unfit)
+    return tuple(thing for thing in fitting.get(relation, OBJECTS) if thing not in unfit)
 
 
 def _nuisance(typical: bool, rng: random.Random) -> dict[str, float]:

@@ -22,10 +22,10 @@ PALETTE: Mapping[str, Colour] = MappingProxyType(
     {
         "black": (38, 36, 40), "white": (242, 240, 234), "cream": (238, 222, 190), "pale pink": (244, 204, 196),
         "gray": (138, 140, 145), "light gray": (178, 180, 184), "dark gray": (88, 90, 96), "brown": (128, 84, 48),
-        "dark brown": (84, 54, 34), "light brown": (176, 130, 84), "golden brown": (190, 128, 64), "tan": (208, 172, 120),
-        "red brown": (156, 84, 44), "gold": (222, 172, 72), "orange": (228, 130, 40), "sandy orange": (206, 140, 74),
-        "blue": (70, 108, 164), "blue gray": (112, 130, 152), "sky": (92, 160, 230), "pink": (240, 176, 170),
-        "dark pink": (214, 130, 128),
+        "dark brown": (84, 54, 34), "light brown": (176, 130, 84), "golden brown": (190, 128, 64),
+        "red brown": (156, 84, 44), "tan": (208, 172, 120), "gold": (222, 172, 72), "orange": (228, 130, 40),
+        "sandy orange": (206, 140, 74), "blue": (70, 108, 164), "blue gray": (112, 130, 152), "sky": (92, 160, 230),
+        "pink": (240, 176, 170), "dark pink": (214, 130, 128),
     }
 )  # fmt: skip
 """The colours of coats, as red, green and blue from 0 to 255."""
