@@ -32,6 +32,7 @@ class StudySpec(BaseModel):
         decoding: how captions are generated.
         transfers: a folder of fitted Transfers that come with the study.
         dtype: of the language model; `auto` is bf16 where the hardware has it, else float32.
+        root: the folder that relative paths start from, `$VARIABLES` expanded; None: the folder of the study's file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class StudySpec(BaseModel):
     decoding: Decoding = Decoding()
     transfers: str | None = None
     dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
+    root: str | None = None
 
 
 def packaged_studies() -> dict[str, Path]:

@@ -1,0 +1,129 @@
+"""The command line: `concepttransfer COMMAND`. Commands of analyses are made from their declarations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from concepttransfer import analysis
+from concepttransfer.errors import ConceptTransferError, UnknownNameError
+
+from . import cache, microworld, stages, studies
+from .options import with_run
+
+EPILOG = (
+    "Begin with: concepttransfer awa-errors --encoder beit      Then: concepttransfer studies new my.yaml      "
+    "Every command explains itself with --help."
+)
+
+
+class Commands(typer.core.TyperGroup):
+    """The fixed commands, and one for each analysis that is installed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Fixed commands in their order, then the analyses."""
+        return [*super().list_commands(ctx), *analysis.names()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A fixed command, or that of an analysis, made when it is asked for."""
+        if cmd_name in analysis.names():
+            from .analyses import command_of
+
+            return command_of(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command; a wrong name is answered with the nearest one."""
+        if args and self.get_command(ctx, args[0]) is None:
+            raise UnknownNameError("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Which concepts survive when a frozen image encoder is mapped linearly into a frozen language model?",
+    epilog=EPILOG,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"concepttransfer {version('concepttransfer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def concepttransfer(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Which concepts survive when a frozen image encoder is mapped linearly into a frozen language model?"""
+
+
+STAGES, LOOK = "Stages", "Look around"
+app.command(rich_help_panel=STAGES)(with_run(stages.encode))
+app.command(rich_help_panel=STAGES)(with_run(stages.fit))
+app.command(rich_help_panel=STAGES)(with_run(stages.caption))
+app.command("import-projection", rich_help_panel=STAGES)(with_run(stages.import_projection))
+
+
+@app.command(rich_help_panel="Report")
+def report(
+    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of saved results; default: runs.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the page goes.", file_okay=False)] = Path("runs/report"),
+) -> None:
+    """Gather saved results into one page, with every table as csv, json and LaTeX beside it."""
+    from concepttransfer.report import build
+
+    from .show import say
+
+    say(f"Report: {build(folders or [Path('runs')], out)}")
+
+
+app.add_typer(studies.app, name="studies", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(with_run(studies.encoders))
+app.command(rich_help_panel=LOOK)(studies.analyses)
+app.add_typer(cache.app, name="cache", rich_help_panel=LOOK)
+app.add_typer(microworld.app, name="microworld", rich_help_panel=LOOK)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake prints one sentence, a bug keeps its traceback.
+
+    Returns:
+        The exit status: 0, 1 for a mistake, 2 for a wrong option, 130 after ctrl-C.
+    """
+    try:
+        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except ConceptTransferError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        message = "Stopped. What was finished is kept: the same command goes on from there."
+        print(f"\n{message}", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return int(status or 0)
+
+
+def run() -> None:
+    """The `concepttransfer` program."""
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""One command for each analysis, made from its declaration."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from concepttransfer import analysis
+from concepttransfer.analysis import Option, Spec
+from concepttransfer.errors import ConceptTransferError
+from concepttransfer.plan import STAGES, plan
+from concepttransfer.result import Result
+from concepttransfer.study import Study
+
+from .options import Run, signed
+from .show import say, show_frame, show_json, show_plan
+
+PANEL = "Analyses"
+
+
+def command_of(name: str) -> Any:
+    """The command of one analysis; of a broken one a command that says what is wrong with it."""
+    app = typer.Typer(add_completion=False)
+    try:
+        spec = analysis.get(name)
+    except ConceptTransferError as error:
+        app.command(name, help=f"(broken) {error}", rich_help_panel=PANEL)(_raiser(error))
+        return typer.main.get_command(app)
+    run_it = signed(_runner(spec), _parameters(spec))
+    app.command(name, help=f"{spec.title}\n\n{spec.doc}", short_help=spec.title, rich_help_panel=PANEL)(run_it)
+    return typer.main.get_command(app)
+
+
+def _raiser(error: ConceptTransferError) -> Any:
+    def broken() -> None:
+        raise error
+
+    return broken
+
+
+def _parameters(spec: Spec) -> list[inspect.Parameter]:
+    """The analysis's options, then the common ones; a common name that the analysis has too is given once."""
+    hints = get_type_hints(Run, include_extras=True)
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in dataclasses.fields(Run)
+    ]
+    taken = {p.name for p in shared}
+    return [_parameter(option, spec) for option in spec.options if option.name not in taken] + shared
+
+
+def _parameter(option: Option, spec: Spec) -> inspect.Parameter:
+    kind: Any = Literal[option.choices] if option.choices else option.kind
+    annotation = Annotated[kind, typer.Option(help=_option_help(spec, option.name))]
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+
+
+def _option_help(spec: Spec, name: str) -> str:
+    """What the docstring's `Args:` says about one option, in one line."""
+    found: list[str] = []
+    for line in spec.doc.splitlines():
+        text = line.strip()
+        if text.startswith(f"{name}:"):
+            found = [text.removeprefix(f"{name}:").strip()]
+        elif found and line.startswith("        "):
+            found.append(text)
+        elif found:
+            break
+    return " ".join(found)
+
+
+def _runner(spec: Spec) -> Any:
+    def run_analysis(run: Run, **options: Any) -> None:
+        if any(option.name == "seed" for option in spec.options):
+            options["seed"] = run.seed
+        study = run.open(stage="caption")
+        encoders = run.encoders(study)
+        if run.dry_run:
+            selections = study.select(run.on or spec.roles[0], role=spec.roles[0])
+            show_plan(plan(study, study.with_twins(encoders), selections, until=STAGES[-1]), as_json=run.json)
+            return
+        results = study.analyze_each(spec.name, encoders=encoders, on=run.on, **options)
+        for on, result in results.items():
+            folder = run.out or default_folder(study, spec.name, on, encoders)
+            _write(study, result, folder / on if run.out and len(results) > 1 else folder, run)
+
+    run_analysis.__name__ = spec.name.replace("-", "_")
+    return run_analysis
+
+
+def default_folder(study: Study, name: str, on: str, encoders: list[str]) -> Path:
+    """Where a result goes when nothing else is said: `runs/ANALYSIS/STUDY-DATA-ENCODERS`."""
+    who = "+".join(encoders) if len(encoders) <= 4 else f"{len(encoders)}-encoders"
+    return Path("runs") / name / f"{study.name}-{on}-{who}"
+
+
+def _write(study: Study, result: Result, folder: Path, run: Run) -> None:
+    """Save the result with its fits and its report; print table, sentence and path."""
+    from concepttransfer.report import build
+
+    result.save(folder)
+    study.save_fits(result, folder)
+    page = build([folder], folder / "report")
+    if run.json:
+        show_json(
+            {
+                "summary": result.summary(),
+                "estimates": result.estimates.to_dict(orient="records"),
+                "folder": str(folder),
+                "report": str(page),
+            }
+        )
+        return
+    show_frame(result.headline())
+    say("")
+    say(result.summary())
+    say(f"Report: {page}")

@@ -1,0 +1,109 @@
+"""The options that every command has, declared once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from concepttransfer.errors import BadInputError
+from concepttransfer.settings import Settings
+from concepttransfer.study import Study, load_study
+
+SHARED = "Options that every command has"
+_option = functools.partial(typer.Option, rich_help_panel=SHARED)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the common options of one command said."""
+
+    study: Annotated[str, _option(help="A study's name or YAML file; see `concepttransfer studies list`.")] = (
+        "microworld"
+    )
+    encoder: Annotated[
+        list[str] | None, _option(help="An encoder of the study, or `all`. Give it several times for several encoders.")
+    ] = None
+    on: Annotated[
+        str | None, _option(help="The data: a role or data set of the study, a folder, a zip, a picture, a csv.")
+    ] = None
+    out: Annotated[Path | None, _option(help="Write what comes out into this folder.", file_okay=False)] = None
+    seed: Annotated[int, _option(help="Of the first fit (fit), or of the resampling (analyses).", min=0)] = 0
+    limit: Annotated[int | None, _option(help="Use at most so many pictures, spread evenly.", min=1)] = None
+    force: Annotated[bool, _option("--force", help="Do this command's own stage again although it is cached.")] = False
+    dry_run: Annotated[bool, _option("--dry-run", help="Say stages, times and bytes; do nothing.")] = False
+    device: Annotated[str, _option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto"
+    dtype: Annotated[
+        str | None, _option(help="Of the language model: float32, bfloat16, float16. Default: as the study says.")
+    ] = None
+    batch_size: Annotated[int | None, _option(help="Pictures or captions at a time.", min=1)] = None
+    offline: Annotated[bool, _option("--offline", help="Ask no hub for anything.")] = False
+    quiet: Annotated[bool, _option("--quiet", help="No progress bars.")] = False
+    json: Annotated[bool, _option("--json", help="Print JSON instead of tables.")] = False
+
+    def open(self, *, stage: str, seeds: int | None = None, seed: int | None = None) -> Study:
+        """The study, set up as the options say; `--force` is about `stage`."""
+        if self.dtype not in (None, "auto", "float32", "bfloat16", "float16"):
+            message = f"No dtype `{self.dtype}`. Give one of: auto, float32, bfloat16, float16."
+            raise BadInputError(message)
+        settings = Settings(
+            device=self.device,
+            dtype=self.dtype,
+            batch_size=self.batch_size,
+            limit=self.limit,
+            seed=seed or 0,
+            seeds=seeds,
+            force=(stage,) if self.force else (),
+            offline=self.offline,
+            quiet=self.quiet or self.json,
+        )
+        return load_study(self.study, **{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+
+    def encoders(self, study: Study) -> list[str]:
+        """The encoders named, each checked.
+
+        Raises:
+            BadInputError: none was named.
+            UnknownNameError: the study has none of that name.
+        """
+        if not self.encoder:
+            message = f"Which encoder? Give --encoder with one of: {', '.join(study.encoders)}, all."
+            raise BadInputError(message)
+        names = list(study.encoders) if "all" in self.encoder else list(dict.fromkeys(self.encoder))
+        for name in names:
+            study.encoder_spec(name)
+        return names
+
+
+def with_run(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, whose first parameter is `run: Run`, the common options in its place."""
+    hints = get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(function).parameters.values())[1:]]
+    shared_hints = get_type_hints(Run, include_extras=True)
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=shared_hints[f.name])
+        for f in dataclasses.fields(Run)
+    ]
+    return signed(function, [*own, *shared])
+
+
+def signed(function: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """A function of these keyword parameters that calls `function(run, ...)`, in the form that typer reads."""
+    names = {f.name for f in dataclasses.fields(Run)}
+
+    def command(**given: Any) -> None:
+        run = Run(**{name: given.pop(name) for name in names})
+        function(run, **given)
+
+    command.__name__ = function.__name__
+    command.__doc__ = inspect.getdoc(function)
+    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    command.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command

@@ -1,0 +1,98 @@
+"""How commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from concepttransfer.plan import Step
+
+
+def say(text: str) -> None:
+    """Print text as it is: nothing in it is taken for markup or broken into lines."""
+    Console(soft_wrap=True, highlight=False).print(escape(text))
+
+
+def show_json(value: Any) -> None:
+    """Print JSON."""
+    say(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
+    """Print a table; numbers stand to the right."""
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
+    for i, column in enumerate(columns):
+        numbers = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        table.add_column(escape(column), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)
+
+
+def show_frame(frame: pd.DataFrame, *, title: str | None = None) -> None:
+    """Print a data frame as a table."""
+    show_rows([str(c) for c in frame.columns], frame.to_numpy().tolist(), title=title)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
+    """Print what would be done."""
+    if as_json:
+        show_json([vars(step) for step in steps])
+        return
+    rows = [
+        (
+            step.stage,
+            step.encoder,
+            step.what,
+            f"{step.n:,} {step.unit}",
+            "done" if step.done else duration(step.seconds),
+            size(step.n_bytes),
+        )
+        for step in steps
+    ]
+    show_rows(["stage", "encoder", "on", "amount", "time", "disk"], rows, title="What would be done")
+    missing = [step for step in steps if not step.done]
+    known = [step.seconds for step in missing if step.seconds is not None]
+    unknown = len(missing) - len(known)
+    rest = f", and {unknown} not measured on this machine yet" if unknown else ""
+    say(f"{len(missing)} of {len(steps)} stages are missing: {duration(sum(known))}{rest}.")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them."""
+    if seconds is None:
+        return "not measured yet"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(n_bytes: int | None) -> str:
+    """Bytes as a person says them."""
+    if n_bytes is None:
+        return "not known yet"
+    value = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

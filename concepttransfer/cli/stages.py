@@ -1,0 +1,161 @@
+"""The commands that run one stage: encode, fit, caption, and import-projection, which takes the place of a fit."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from concepttransfer import keys, pipeline
+from concepttransfer.errors import BadInputError
+from concepttransfer.plan import plan
+from concepttransfer.storage import cache_folder
+from concepttransfer.study import Study
+
+from .options import Run
+from .show import say, show_json, show_plan, show_rows
+
+SHOWN = 8
+"""How many captions are printed."""
+
+
+def encode(run: Run) -> None:
+    """Read the features of pictures with a frozen encoder and store them.
+
+    Example: concepttransfer encode --encoder beit --on animals
+    """
+    study = run.open(stage="encode")
+    encoders, selections = run.encoders(study), study.select(run.on or _role(study))
+    if run.dry_run:
+        show_plan(plan(study, encoders, selections, until="encode"), as_json=run.json)
+        return
+    rows = []
+    for name in encoders:
+        for selection in selections:
+            tuned = pipeline.transfers(study, name) if study.encoder_spec(name).train else [None]
+            for transfer in tuned:
+                stored = pipeline.features(study, name, selection, transfer)
+                rows.append(
+                    (name, selection.name, list(stored.values.shape), len(stored.unreadable), str(stored.folder))
+                )
+                _copy(stored.folder, run.out, f"features-{name}-{selection.name}")
+    _report(run, ["encoder", "on", "shape", "unreadable", "folder"], rows)
+
+
+def fit(
+    run: Run,
+    seeds: Annotated[int | None, typer.Option(help="How many Transfers, with seeds from --seed on.", min=1)] = None,
+) -> None:
+    """Fit the linear projection from an encoder's features into the language model's input space.
+
+    Example: concepttransfer fit --encoder beit --seeds 3
+    """
+    study = run.open(stage="fit", seeds=seeds, seed=run.seed)
+    if run.on or run.limit:
+        study = study.with_training(run.on, run.limit)
+    encoders = run.encoders(study)
+    if run.dry_run:
+        show_plan(plan(study, encoders, [], until="fit"), as_json=run.json)
+        return
+    rows = []
+    for name in encoders:
+        for transfer in pipeline.transfers(study, name):
+            losses = transfer.history
+            validation = losses["validation_loss"].dropna()
+            rows.append(
+                (
+                    name,
+                    transfer.seed,
+                    float(losses["loss"].iloc[-1]) if len(losses) else None,
+                    float(validation.iloc[-1]) if len(validation) else None,
+                    str(transfer.folder),
+                )
+            )
+            _copy(transfer.folder, run.out, f"transfer-{name}-seed-{transfer.seed}")
+    _report(run, ["encoder", "seed", "loss", "validation loss", "folder"], rows)
+
+
+def caption(
+    run: Run,
+    picture: Annotated[Path | None, typer.Argument(help="A picture, or a folder of them.", exists=True)] = None,
+) -> None:
+    """Let the language model say what is in pictures.
+
+    Examples: concepttransfer caption PHOTO.jpg --encoder beit      concepttransfer caption --encoder beit --on animals
+    """
+    if picture and run.on:
+        message = f"Both {picture} and --on {run.on} were given. Give one of them."
+        raise BadInputError(message)
+    study = run.open(stage="caption")
+    encoders, selections = run.encoders(study), study.select(str(picture) if picture else run.on or _role(study))
+    if run.dry_run:
+        show_plan(plan(study, encoders, selections, until="caption"), as_json=run.json)
+        return
+    rows, folders = [], []
+    for name in encoders:
+        for selection in selections:
+            for captions in pipeline.captions(study, name, selection):
+                table = captions.table
+                rows += [(r.row_id, name, captions.seed, f"{study.spec.prompt} {r.text}") for r in table.itertuples()]
+                folders.append(str(captions.folder))
+                _copy(captions.folder, run.out, f"captions-{name}-{selection.name}-seed-{captions.seed}")
+    columns = ["picture", "encoder", "seed", "caption"]
+    if run.json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    shown = rows if picture or len(rows) <= SHOWN else rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
+    show_rows(columns, shown)
+    if len(shown) < len(rows):
+        say(f"{len(rows):,} captions, {len(shown)} of them shown. All of them: {run.out or folders[0]}")
+
+
+def import_projection(
+    run: Run, file: Annotated[Path, typer.Argument(help="A released proj.ckpt.", exists=True, dir_okay=False)]
+) -> None:
+    """Take a projection that was fitted elsewhere, such as LiMBeR's released proj.ckpt, in place of a fit.
+
+    The file is a state dict with `weight` [4096 k, h] and `bias` [4096 k]; nothing in it is executed. Later commands
+    with the same study and encoder use it; `concepttransfer fit --force` fits again and leaves it out.
+
+    Example: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
+    """
+    from concepttransfer.projections.importers import import_projection as read
+
+    study = run.open(stage="fit")
+    names = run.encoders(study)
+    if len(names) != 1:
+        message = f"A projection belongs to one encoder; {len(names)} were named."
+        raise BadInputError(message)
+    key = keys.imported(study, names[0])
+    folder = cache_folder() / "transfers" / key
+    encoder = pipeline.load_encoder(study, names[0])
+    transfer = read(file, folder, encoder=encoder, encoder_name=names[0], language_model=study.language_model, key=key)
+    _copy(transfer.folder, run.out, f"transfer-{names[0]}-imported")
+    _report(
+        run,
+        ["encoder", "tokens", "dim", "soft prompts", "folder"],
+        [(names[0], transfer.tokens, transfer.dim, transfer.prompt_tokens, str(transfer.folder))],
+    )
+
+
+def _role(study: Study) -> str:
+    """The first role of the study: what is captioned when nothing is named."""
+    if not study.spec.evaluate:
+        message = f"Study `{study.name}` evaluates on nothing. Name data with --on."
+        raise BadInputError(message)
+    return next(iter(study.spec.evaluate))
+
+
+def _copy(folder: Path, out: Path | None, name: str) -> None:
+    """Copy an artifact from the cache to where the user wants it."""
+    if out is not None:
+        shutil.copytree(folder, out / name, dirs_exist_ok=True)
+
+
+def _report(run: Run, columns: list[str], rows: list[tuple[object, ...]]) -> None:
+    if run.json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        show_rows(columns, rows)

@@ -1,0 +1,69 @@
+"""The key of each artifact: a digest of everything that changes it, known without loading a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .storage import digest
+
+if TYPE_CHECKING:
+    from .selection import Selection
+    from .study import Study
+    from .transfer import Transfer
+
+STORE_DTYPE = "float16"
+
+
+def encoder(study: Study, name: str, transfer: Transfer | None = None) -> str:
+    """What one encoder computes: its identity, and for a tuned one that of the fit that tuned it."""
+    identity = study.encoder_spec(name).identity(study.root)
+    return digest("tuned", identity, transfer.id) if transfer else identity
+
+
+def features(study: Study, name: str, selection: Selection, transfer: Transfer | None = None) -> str:
+    """Features of one data set: encoder, rows and the dtype in which they are stored."""
+    from .features import features_key
+
+    return features_key(selection.manifest.id, encoder(study, name, transfer), STORE_DTYPE)
+
+
+def fit(study: Study, name: str, training: Selection, seed: int) -> str:
+    """One fit: encoder, language model, rows, recipe, prompt and seed."""
+    spec = study.encoder_spec(name)
+    recipe = study.spec.train
+    return digest(
+        "transfer",
+        training.manifest.id,
+        encoder(study, name),
+        {"prompt_tokens": spec.prompt_tokens, "tuned": spec.train},
+        study.language_model_identity,
+        recipe.identity(),
+        training_prompt(study),
+        seed,
+    )
+
+
+def imported(study: Study, name: str) -> str:
+    """A projection that was fitted elsewhere, for this encoder and language model."""
+    spec = study.encoder_spec(name)
+    return digest("imported", encoder(study, name), spec.prompt_tokens, study.language_model_identity)
+
+
+def captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:
+    """Captions of one data set by one fit: features, fit, language model and its dtype, prompt, decoding."""
+    tuned = transfer if study.encoder_spec(name).train else None
+    return digest(
+        "captions",
+        features(study, name, selection, tuned),
+        transfer.id,
+        study.language_model_identity,
+        study.settings.dtype or study.spec.dtype,
+        study.spec.prompt,
+        study.spec.decoding.model_dump(mode="json"),
+    )
+
+
+def training_prompt(study: Study) -> str:
+    """The text between picture and caption in training."""
+    prompt = study.spec.train.prompt
+    return study.spec.prompt if prompt is None else prompt

@@ -1,0 +1,176 @@
+"""The stages of a study in their order: encode, fit, caption, analyse. Each asks the cache first."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import keys, rates
+from .errors import ConceptTransferError
+from .selection import Selection
+from .storage import cache_folder, read_json
+
+if TYPE_CHECKING:
+    from .captioning import Captions
+    from .encoders.base import Encoder
+    from .features import Features
+    from .study import Study
+    from .transfer import Transfer
+
+DISK_SHARE = 0.25
+"""`features: auto` stores training features that take at most this share of the free disk."""
+
+
+def features(study: Study, name: str, selection: Selection, transfer: Transfer | None = None) -> Features:
+    """Features of one data set, from the cache or encoded now; `transfer` is the fit of a tuned encoder."""
+    from .features import Features, encode
+
+    key = keys.features(study, name, selection, transfer)
+    folder = _place("features", key, forced="encode" in study.settings.force)
+    if (folder / "index.json").is_file():
+        return Features.load(folder)
+    encoder = load_encoder(study, name, transfer)
+    with rates.measured("encode", study, name, len(selection.manifest)):
+        return encode(
+            selection.manifest,
+            encoder,
+            folder,
+            key=key,
+            batch_size=study.settings.batch_size or 64,
+            quiet=study.settings.quiet,
+        )
+
+
+def load_encoder(study: Study, name: str, transfer: Transfer | None = None) -> Encoder:
+    """The encoder ready to run on the study's device; a tuned one as its fit left it."""
+    from .encoders import load_encoder as load
+
+    state = transfer.encoder_state() if transfer else None
+    return load(study.encoder_spec(name), study.root, device=study.settings.torch_device(), state=state)
+
+
+def transfers(study: Study, name: str) -> list[Transfer]:
+    """One Transfer a seed: an imported one, else those that come with the study, else the cache's, else fitted now."""
+    from .transfer import Transfer
+
+    imported = cache_folder() / "transfers" / keys.imported(study, name)
+    if (imported / "transfer.json").is_file() and "fit" not in study.settings.force:
+        return [Transfer.load(imported)]
+    n_seeds = study.settings.seeds or study.spec.train.seeds
+    first = study.settings.seed
+    return [_transfer(study, name, seed) for seed in range(first, first + n_seeds)]
+
+
+def fitted(study: Study, name: str, seed: int) -> Path | None:
+    """Where a fit lies that is exactly what the study asks for, or None."""
+    key = keys.fit(study, name, study.training, seed)
+    if (cached := cache_folder() / "transfers" / key / "transfer.json").is_file():
+        return cached.parent
+    if study.spec.transfers is None:
+        return None
+    shipped = study.resolve(study.spec.transfers) / name / f"seed-{seed}"
+    is_it = (shipped / "transfer.json").is_file() and read_json(shipped / "transfer.json").get("key") == key
+    return shipped if is_it else None
+
+
+def _transfer(study: Study, name: str, seed: int) -> Transfer:
+    from .training import fit
+    from .transfer import Transfer
+
+    if "fit" not in study.settings.force and (there := fitted(study, name, seed)):
+        return Transfer.load(there)
+    key = keys.fit(study, name, study.training, seed)
+    folder = _place("transfers", key, forced="fit" in study.settings.force)
+    recipe = study.spec.train
+    source, texts = _training_source(study, name)
+    with rates.measured("fit", study, name, recipe.steps):
+        return fit(
+            source,
+            texts,
+            study.language_model,
+            recipe,
+            folder,
+            key=key,
+            encoder_name=name,
+            seed=seed,
+            prompt=keys.training_prompt(study),
+            prompt_tokens=study.encoder_spec(name).prompt_tokens,
+            quiet=study.settings.quiet,
+            tuned=study.encoder_spec(name).train,
+        )
+
+
+def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]]]:
+    """The features to fit on, from the store or encoded in the loop, and the texts of the same rows."""
+    from .training_data import OnlineFeatures, StoredFeatures
+
+    manifest = study.training.manifest
+    if not any(manifest.texts):
+        message = f"`{study.training.name}` has no texts to fit on. Name data with captions under `train: data:`."
+        raise ConceptTransferError(message)
+    if _is_online(study, name):
+        encoder = load_encoder(study, name)
+        return OnlineFeatures(encoder, manifest), list(manifest.texts)
+    stored = features(study, name, study.training)
+    return StoredFeatures(stored), list(manifest.take(stored.row_ids).texts)
+
+
+def _is_online(study: Study, name: str) -> bool:
+    """Are training features encoded in the loop? Always for a tuned encoder; else as the recipe and the disk say."""
+    wanted = study.spec.train.features
+    if study.encoder_spec(name).train or wanted == "online":
+        return True
+    if wanted == "store":
+        return False
+    root = cache_folder()
+    root.mkdir(parents=True, exist_ok=True)
+    return expected_bytes(study, name, study.training) > DISK_SHARE * shutil.disk_usage(root).free
+
+
+def expected_bytes(study: Study, name: str, selection: Selection) -> int:
+    """How much disk the features of a data set take. Loads the encoder, to know its tokens and width."""
+    encoder = load_encoder(study, name)
+    return 2 * len(selection.manifest) * encoder.tokens * encoder.dim
+
+
+def captions(study: Study, name: str, selection: Selection) -> list[Captions]:
+    """What the language model says of each picture, one `Captions` a seed."""
+    return [_captions(study, name, selection, transfer) for transfer in transfers(study, name)]
+
+
+def _captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> Captions:
+    from .captioning import Captions, caption
+
+    key = keys.captions(study, name, selection, transfer)
+    folder = _place("captions", key, forced="caption" in study.settings.force)
+    if (folder / "index.json").is_file():
+        return Captions.load(folder)
+    tuned = transfer if study.encoder_spec(name).train else None
+    stored = features(study, name, selection, tuned)
+    language_model = study.language_model
+    with rates.measured("caption", study, name, len(selection.manifest)):
+        return caption(
+            stored,
+            transfer,
+            language_model,
+            folder,
+            prompt=study.spec.prompt,
+            decoding=study.spec.decoding,
+            key=key,
+            encoder=name,
+            seed=transfer.seed,
+            manifest_id=selection.manifest.id,
+            on=selection.name,
+            study=study.name,
+            batch_size=study.settings.batch_size or 64,
+            quiet=study.settings.quiet,
+        )
+
+
+def _place(kind: str, key: str, *, forced: bool) -> Path:
+    """Where an artifact of this key lies or will lie; what is there is removed where it was asked to be made again."""
+    folder = cache_folder() / kind / key
+    if forced and folder.exists():
+        shutil.rmtree(folder)
+    return folder

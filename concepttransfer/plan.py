@@ -1,0 +1,112 @@
+"""What a command would do: its stages, whether the cache holds them, how long and how large they will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import keys, pipeline, rates
+from .storage import cache_folder, read_json
+
+if TYPE_CHECKING:
+    from .selection import Selection
+    from .study import Study
+
+STAGES = ("encode", "fit", "caption")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage for one encoder.
+
+    Attributes:
+        stage: `encode`, `fit` or `caption`.
+        encoder: its name in the study.
+        what: the data set, or the seed of a fit.
+        n: how many pictures, or optimiser steps.
+        unit: `pictures` or `steps`.
+        done: it is in the cache, or comes with the study.
+        seconds: expected time; None where it was never measured on this machine.
+        n_bytes: size on disk; None where it is not known before the encoder was first run.
+    """
+
+    stage: str
+    encoder: str
+    what: str
+    n: int
+    unit: str
+    done: bool
+    seconds: float | None
+    n_bytes: int | None
+
+
+def plan(study: Study, encoders: Sequence[str], selections: Sequence[Selection], *, until: str) -> list[Step]:
+    """The stages up to `until` for these encoders and data sets, in order. Loads no model."""
+    steps: list[Step] = []
+    for name in encoders:
+        study.encoder_spec(name)
+        if until != "encode":
+            steps += _fits(study, name)
+        if until != "fit":
+            for selection in selections:
+                steps += _evaluation(study, name, selection, until)
+    return steps
+
+
+def _fits(study: Study, name: str) -> Iterator[Step]:
+    n_seeds = study.settings.seeds or study.spec.train.seeds
+    seeds = range(study.settings.seed, study.settings.seed + n_seeds)
+    missing = [seed for seed in seeds if pipeline.fitted(study, name, seed) is None or "fit" in study.settings.force]
+    if missing and not study.encoder_spec(name).train and study.spec.train.features != "online":
+        yield _encode(study, name, study.training, keys.features(study, name, study.training))
+    steps = study.spec.train.steps
+    for seed in seeds:
+        seconds = rates.seconds("fit", study, name, steps)
+        there = pipeline.fitted(study, name, seed)
+        size = folder_size(there) if there else None
+        yield Step("fit", name, f"seed {seed}", steps, "steps", seed not in missing, seconds, size)
+
+
+def _evaluation(study: Study, name: str, selection: Selection, until: str) -> Iterator[Step]:
+    from .transfer import Transfer
+
+    n = len(selection.manifest)
+    tuned = study.encoder_spec(name).train
+    for seed in range(study.settings.seed, study.settings.seed + (study.settings.seeds or study.spec.train.seeds)):
+        there = pipeline.fitted(study, name, seed)
+        transfer = Transfer.load(there) if there else None
+        if tuned or seed == study.settings.seed:
+            known = not tuned or transfer is not None
+            key = keys.features(study, name, selection, transfer if tuned else None) if known else ""
+            yield _encode(study, name, selection, key)
+        if until == "caption":
+            folder = cache_folder() / "captions" / keys.captions(study, name, selection, transfer) if transfer else None
+            done = folder is not None and (folder / "index.json").is_file() and "caption" not in study.settings.force
+            seconds = rates.seconds("caption", study, name, n)
+            size = folder_size(folder) if folder and done else n * 400
+            yield Step("caption", name, f"{selection.name}, seed {seed}", n, "pictures", done, seconds, size)
+
+
+def _encode(study: Study, name: str, selection: Selection, key: str) -> Step:
+    n = len(selection.manifest)
+    folder = cache_folder() / "features" / key
+    done = bool(key) and (folder / "index.json").is_file() and "encode" not in study.settings.force
+    seconds = rates.seconds("encode", study, name, n)
+    size = folder_size(folder) if done else _expected(study, name, n)
+    return Step("encode", name, selection.name, n, "pictures", done, seconds, size)
+
+
+def _expected(study: Study, name: str, n: int) -> int | None:
+    """Bytes of `n` pictures' features, from the shape that a fit of this encoder wrote down."""
+    there = pipeline.fitted(study, name, study.settings.seed)
+    if there is None:
+        return None
+    written = read_json(there / "transfer.json")
+    return 2 * n * int(written["tokens"]) * int(written["dim"])
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

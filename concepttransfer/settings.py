@@ -1,0 +1,70 @@
+"""How a study is run: what the common options of every command say."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .errors import BadInputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how work is done. Of these, `dtype`, `limit`, `seed` and `seeds` change what is computed.
+
+    Attributes:
+        device: `auto` takes the GPU if there is one.
+        dtype: of the language model; None: as the study says.
+        batch_size: pictures or captions at a time; None: each stage's own default.
+        limit: at most so many rows of the data evaluated on.
+        seed: the first seed of the fits.
+        seeds: how many Transfers are fitted; None: as the study says.
+        force: stages (`encode`, `fit`, `caption`) that are done again although the cache holds them.
+        offline: no request to any hub.
+        quiet: no progress bars.
+    """
+
+    device: str = "auto"
+    dtype: str | None = None
+    batch_size: int | None = None
+    limit: int | None = None
+    seed: int = 0
+    seeds: int | None = None
+    force: tuple[str, ...] = ()
+    offline: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.device.split(":")[0] not in DEVICES:
+            message = f"No device `{self.device}`. Give one of: {', '.join(DEVICES)}, cuda:1, ..."
+            raise BadInputError(message)
+        if self.offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"
+
+    def torch_device(self) -> str:
+        """The device by torch's name.
+
+        Raises:
+            BadInputError: a device was asked for that this machine does not have.
+        """
+        import torch
+
+        present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        if self.device == "auto":
+            return "cuda" if present["cuda"] else "mps" if present["mps"] else "cpu"
+        if not present[self.device.split(":")[0]]:
+            message = f"This machine has no `{self.device}` that torch can use. Leave out --device, or give cpu."
+            raise BadInputError(message)
+        return self.device
+
+    def torch_dtype(self, wanted: str) -> str:
+        """The name of the dtype that the language model computes in; `auto` is bfloat16 where the GPU has it."""
+        import torch
+
+        wanted = self.dtype or wanted
+        if wanted != "auto":
+            return wanted
+        on_gpu = self.torch_device().startswith("cuda")
+        return "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float32"
