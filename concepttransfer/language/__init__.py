@@ -1,0 +1,1 @@
+"""Language: WordNet's noun taxonomy and the forms of nouns."""
