@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from concepttransfer import analysis
@@ -37,6 +35,15 @@ class Commands(typer.core.TyperGroup):
 
             return command_of(cmd_name)
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; ctrl-C says that nothing finished is lost."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            message = "Stopped. What was finished is kept: the same command goes on from there."
+            print(f"\n{message}", file=sys.stderr)  # noqa: T201
+            raise SystemExit(130) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command; a wrong name is answered with the nearest one."""
@@ -107,21 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 for a mistake, 2 for a wrong option, 130 after ctrl-C.
     """
     try:
-        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        app(args=list(arguments) if arguments is not None else None)
     except ConceptTransferError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        message = "Stopped. What was finished is kept: the same command goes on from there."
-        print(f"\n{message}", file=sys.stderr)  # noqa: T201
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return int(status or 0)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 def run() -> None:

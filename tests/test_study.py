@@ -1,0 +1,109 @@
+"""A study's file is read whole, or every mistake in it is told."""
+
+from __future__ import annotations
+
+import pytest
+
+import concepttransfer as ct
+from concepttransfer.errors import BadInputError, MissingResourceError, StudyError, UnknownNameError
+from concepttransfer.study_file import packaged_studies, read_study
+
+GOOD = """\
+name: mine
+language_model: hf:gpt2
+encoders:
+  a: {model: "timm:x", features: pooled, prompt_tokens: 2}
+  a-random: {like: a, init: random}
+  b: {like: a, model: "timm:y"}
+data:
+  pictures: {reader: image_folder, pictures: here}
+train: {data: pictures}
+evaluate: {animals: pictures}
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_like_takes_over_what_is_not_said(tmp_path):
+    spec, families = read_study(written(tmp_path, GOOD))
+    assert spec.encoders["a-random"].model == "timm:x"
+    assert spec.encoders["a-random"].prompt_tokens == 2
+    assert spec.encoders["b"].model == "timm:y"
+    assert families == {"a": "a", "a-random": "a", "b": "a"}
+
+
+def test_the_random_control_stands_beside_every_relative(tmp_path):
+    study = ct.load_study(written(tmp_path, GOOD))
+    assert study.twin("a") == study.twin("b") == "a-random"
+    assert study.twin("a-random") is None
+    assert study.with_twins(["b"]) == ["b", "a-random"]
+    assert study.with_twins(["all"]) == ["a", "a-random", "b"]
+
+
+def test_every_mistake_is_told_with_its_line_and_the_nearest_name(tmp_path):
+    text = GOOD.replace("language_model", "languag_model").replace("init: random", "init: rndom")
+    text = text.replace("evaluate: {animals: pictures}", "evaluate: {animals: picture}").replace(
+        "like: a, model", "like: aa, model"
+    )
+    with pytest.raises(StudyError) as caught:
+        read_study(written(tmp_path, text))
+    message = str(caught.value)
+    assert "line 2: languag_model: no such key. Did you mean `language_model`?" in message
+    assert "line 5: encoders.a-random.init" in message
+    assert "line 6: like `aa`: there is none. Did you mean `a`?" in message
+    assert "line 10: evaluate.animals: no data set `picture` in `data:`. Did you mean `pictures`?" in message
+
+
+def test_a_circle_of_likes_is_a_mistake_and_not_a_hang(tmp_path):
+    text = GOOD.replace('  a: {model: "timm:x", features: pooled, prompt_tokens: 2}', "  a: {like: b}")
+    with pytest.raises(StudyError, match="circle"):
+        read_study(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "name: [", "just words"])
+def test_what_is_no_study_is_said_to_be_none(tmp_path, text):
+    with pytest.raises(StudyError, match="is no study"):
+        read_study(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", packaged_studies())
+def test_the_studies_that_come_with_the_package_are_right(name):
+    spec, _ = read_study(packaged_studies()[name])
+    assert spec.name == name
+    assert spec.title
+
+
+def test_wrong_names_are_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean `microworld`"):
+        ct.load_study("micro-world")
+    study = ct.load_study("microworld")
+    with pytest.raises(UnknownNameError, match=r"No encoder `biet` in study `microworld`\. Did you mean `beit`"):
+        study.encoder_spec("biet")
+    with pytest.raises(UnknownNameError, match="Did you mean `animals`"):
+        study.select("animal")
+    with pytest.raises(UnknownNameError, match="Did you mean `awa-errors`"):
+        study.analyze("awa-error", encoders=["beit"])
+    with pytest.raises(UnknownNameError, match="Did you mean `n_resamples`"):
+        study.analyze("awa-errors", encoders=["beit"], n_resample=3)
+
+
+def test_a_root_that_is_not_set_says_so(monkeypatch):
+    monkeypatch.delenv("CONCEPTTRANSFER_REAL", raising=False)
+    with pytest.raises(MissingResourceError, match="CONCEPTTRANSFER_REAL"):
+        ct.load_study("photographs")
+
+
+def test_settings_are_checked():
+    with pytest.raises(BadInputError, match="No device `gpu`"):
+        ct.load_study("microworld", device="gpu")
+
+
+def test_limit_spreads_over_the_whole_manifest():
+    whole, part = ct.load_study().manifest("dev"), ct.load_study(limit=50).manifest("dev")
+    assert len(part) == 50
+    assert set(part.ids) < set(whole.ids)
+    assert len({row.labels["class"] for row in part.rows}) >= 25
