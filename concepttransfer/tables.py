@@ -98,8 +98,8 @@ def _written(values: pd.Series[Any]) -> list[str]:
     return ["" if gone else write(value) for value, gone in zip(values, values.isna(), strict=True)]
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _quoted(text: object) -> str:
+    return '"' + str(text).replace('"', '""') + '"'
 
 
 def _whole(value: Any) -> str:

@@ -1,0 +1,103 @@
+"""How the projections were fitted: the loss curves that a study saves beside its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInputError
+from .gather import Broken, Saved
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("encoder", "seed", "step", "loss", "validation_loss", "lr")
+"""The columns of each `fits/*.csv`: a row for each step that was noted; `validation_loss` where it was measured."""
+
+
+def curves(saved: Sequence[Saved]) -> tuple[dict[str, pd.DataFrame], list[Broken]]:
+    """The curves of all results by study, each fit once, and the files that could not be read."""
+    import pandas as pd
+
+    found, broken = dict[str, list[pd.DataFrame]](), list[Broken]()
+    for one in saved:
+        for path in sorted((one.folder / "fits").glob("*.csv")):
+            try:
+                found.setdefault(", ".join(one.studies) or one.name, []).append(_read(path))
+            except Exception as error:
+                broken.append(Broken.by(f"{one.name}/fits/{path.name}", error, path))
+    joined = {study: pd.concat(frames, ignore_index=True) for study, frames in found.items()}
+    return {study: frame.drop_duplicates(["encoder", "seed", "step"]) for study, frame in joined.items()}, broken
+
+
+def _read(path: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.read_csv(path, keep_default_na=False, na_values={"loss": [""], "validation_loss": [""], "lr": [""]})
+    if missing := [name for name in COLUMNS if name not in frame.columns]:
+        raise BadInputError(f"It has no column `{missing[0]}`; a fit's curve has {', '.join(COLUMNS)}.")
+    frame = frame[list(COLUMNS)].astype({"encoder": "string", "loss": float, "validation_loss": float, "lr": float})
+    return frame.sort_values("step", kind="stable")
+
+
+def final(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row for each fit: its steps, the mean loss of its last twentieth, its last validation loss, its peak rate."""
+    import pandas as pd
+
+    rows = []
+    for (encoder, seed), fit in frame.groupby(["encoder", "seed"], sort=True):
+        loss, held_out = fit["loss"].dropna(), fit["validation_loss"].dropna()
+        rows.append(
+            {
+                "encoder": encoder,
+                "seed": seed,
+                "steps": fit["step"].max(),
+                "loss at the end": loss.iloc[-max(1, len(loss) // 20) :].mean(),
+                "validation loss": held_out.iloc[-1] if len(held_out) else float("nan"),
+                "peak learning rate": fit["lr"].max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """Loss against step, a colour for each encoder and a line for each seed; the validation loss is dashed."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from ..figures import MUTED, PALETTE, style
+
+    with style():
+        figure = Figure(figsize=(7.2, 3.4))
+        axes = figure.subplots()
+        names: list[str] = list(dict.fromkeys(sorted(frame["encoder"])))
+        looks: dict[str, tuple[str, Any]] = {
+            encoder: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else ":") for i, encoder in enumerate(names)
+        }
+        for _, fit in frame.groupby(["encoder", "seed"], sort=True):
+            _draw_fit(axes, fit, *looks[fit["encoder"].iloc[0]])
+        lines = [Line2D([], [], color=color, linestyle=line) for color, line in looks.values()]
+        if frame["validation_loss"].notna().any():
+            lines.append(Line2D([], [], color=MUTED, linestyle="--", marker=".", linewidth=1))
+            names.append("validation loss")
+        axes.set(xlabel="step", ylabel="loss a token (nats)")
+        axes.grid(axis="y")
+        figure.legend(lines, names, loc="outside right upper")
+    return figure
+
+
+def _draw_fit(axes: Axes, fit: pd.DataFrame, color: str, line: Any) -> None:
+    loss = fit["loss"].rolling(max(1, len(fit) // 50), min_periods=1, center=True).mean()
+    axes.plot(fit["step"], loss, color=color, linestyle=line, linewidth=1.2, alpha=0.85)
+    held_out = fit[fit["validation_loss"].notna()]
+    every = max(1, len(held_out) // 20)
+    axes.plot(
+        held_out["step"].iloc[::every],
+        held_out["validation_loss"].iloc[::every],
+        color=color,
+        linestyle="--",
+        marker=".",
+        linewidth=0.9,
+    )

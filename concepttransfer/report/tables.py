@@ -1,0 +1,192 @@
+"""A table as it is shown, and the same table as csv, json and LaTeX beside the page."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .. import storage
+from ..tables import write_table
+from .text import MISSING, label, latex, number, probability, size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEANINGS = {
+    "study": "the study: encoders, language model, data and recipe",
+    "on": "the data it was measured on",
+    "system": "the encoder, or whatever else was measured",
+    "group": "the part of the data that the row is about",
+    "measure": "what was measured",
+    "against": "what it is compared with",
+    "value": "the estimate",
+    "low": "lower end of the 95 % interval",
+    "high": "upper end of the 95 % interval",
+    "chance": "the value expected if nothing came through",
+    "p": "share of draws under chance that are at least as extreme",
+    "q": "p, corrected for all comparisons made together",
+    "n": "rows behind the estimate",
+    "n_clusters": "units that were resampled, such as classes",
+    "n_seeds": "fits with different seeds behind the estimate",
+    "method": "how interval and p were found",
+}
+"""What the columns of `Result.estimates` mean."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading: the column's name, the words shown, whether it holds numbers, and what it means."""
+
+    name: str
+    label: str
+    numeric: bool
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value: as shown, and as sorted (a number as JSON reads it; None: by its text)."""
+
+    text: str
+    sort: str | None = None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file beside the page: its format, its address relative to the page, and its size in words."""
+
+    format: str
+    href: str
+    size: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to show.
+
+    Attributes:
+        caption: what it holds.
+        columns: those that differ between rows.
+        rows: the first rows, a cell for each column.
+        total: how many rows there are in all.
+        same: column -> text, where all rows say the same.
+        downloads: the whole table in other formats.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    same: dict[str, str]
+    downloads: tuple[Download, ...]
+
+
+def table(frame: pd.DataFrame, caption: str, *, most: int, downloads: tuple[Download, ...] = ()) -> Table:
+    """Lay out at most `most` rows of `frame`; a column of text that says the same in every row is said once."""
+    same = _same(frame)
+    kept = [name for name in frame.columns if name not in same and not frame[name].isna().all()] or list(frame.columns)
+    columns = tuple(Column(name, label(name), _is_number(frame[name]), MEANINGS.get(name, "")) for name in kept)
+    cells = [_cells(frame[name].iloc[:most], column) for name, column in zip(kept, columns, strict=True)]
+    same = {label(name): text for name, text in same.items() if text}
+    return Table(caption, columns, tuple(zip(*cells, strict=True)), len(frame), same, downloads)
+
+
+def downloads(frame: pd.DataFrame, folder: Path, name: str, *, page: Path) -> tuple[Download, ...]:
+    """Write the whole `frame` as `name.csv`, `.json` and `.tex` into `folder`; gives links relative to `page`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / f"{name}.csv", frame)
+    storage.write_text(folder / f"{name}.json", _json(frame))
+    storage.write_text(folder / f"{name}.tex", _latex(frame))
+    files = [
+        (kind, folder / f"{name}.{suffix}") for kind, suffix in (("csv", "csv"), ("json", "json"), ("LaTeX", "tex"))
+    ]
+    return tuple(Download(k, quote(f.relative_to(page).as_posix()), size(f.stat().st_size)) for k, f in files)
+
+
+def _same(frame: pd.DataFrame) -> dict[str, str]:
+    found = {}
+    for name in frame.columns:
+        if len(frame) > 1 and not _is_number(frame[name]) and frame[name].nunique(dropna=False) == 1:
+            first = frame[name].iloc[0]
+            found[name] = "" if _is_missing(first) else _word(first)
+    return found
+
+
+def _is_number(values: pd.Series[Any]) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))
+
+
+def _word(value: Any) -> str:
+    if type(value).__name__ in ("bool", "bool_"):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _cells(values: pd.Series[Any], column: Column) -> list[Cell]:
+    if not column.numeric:
+        return [Cell(MISSING if _is_missing(value) else _word(value)) for value in values]
+    decimals = _decimals(values)
+    return [_numeric(value, column.name, decimals) for value in values]
+
+
+def _numeric(value: Any, name: str, decimals: int | None) -> Cell:
+    if _is_missing(value):
+        return Cell(MISSING, "")
+    shown = probability(value) if name in ("p", "q") else number(value, decimals)
+    return Cell(shown, repr(float(value)))
+
+
+def _decimals(values: pd.Series[Any]) -> int | None:
+    """Decimals for a whole column, so that its points stand below each other: none for whole numbers, else 3 to 1."""
+    import pandas as pd
+
+    if pd.api.types.is_integer_dtype(values):
+        return 0
+    sizes = [abs(float(value)) for value in values if not _is_missing(value) and math.isfinite(value)]
+    largest = max(sizes, default=0.0)
+    if 0 < largest < 0.01:
+        return None
+    return 3 if largest < 10 else 2 if largest < 100 else 1
+
+
+def _json(frame: pd.DataFrame) -> str:
+    """The rows as a list of objects; missing values are null, and no number loses a digit."""
+    rows = [{name: _plain(row[name]) for name in frame.columns} for row in frame.to_dict("records")]
+    return json.dumps(rows, indent=1) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if _is_missing(value):
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _latex(frame: pd.DataFrame) -> str:
+    """A `tabular` with booktabs' rules; everything in it is escaped."""
+    columns = [Column(name, label(name), _is_number(frame[name]), "") for name in frame.columns]
+    cells = [_cells(frame[column.name], column) for column in columns]
+    lines = [
+        "% \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{{''.join('lr'[c.numeric] for c in columns)}}}",
+        "\\toprule",
+    ]
+    lines += [_latex_row([column.label for column in columns]), "\\midrule"]
+    lines += [_latex_row([cell.text for cell in row]) for row in zip(*cells, strict=True)]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def _latex_row(texts: list[str]) -> str:
+    return " & ".join(latex(text) for text in texts) + r" \\"
