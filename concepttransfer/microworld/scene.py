@@ -166,15 +166,8 @@ def _object(animal: str, habitat: str, rng: random.Random) -> tuple[str | None, 
         return None, None, None
     relation = RELATIONS[int(rng.random() * 2)] if rng.random() < 0.7 else RELATIONS[2 + int(rng.random() * 2)]
     if habitat in ("ocean", "river"):
-        relation, things = (
-            RELATIONS[int(rng.random() * 2)],
-            (("ball", "boat") if habitat == "ocean" else ("ball", "rock")),
-        )
-    else:
-        things = {"in front of": _LARGE, "behind": _LOW}.get(relation, tuple(o for o in OBJECTS if o != "boat"))
-    if habitat == "indoors":
-        things = tuple(thing for thing in things if thing not in COLOURLESS_OBJECTS)
-    thing = _pick(things, rng)
+        relation = RELATIONS[int(rng.random() * 2)]
+    thing = _pick(_objects(habitat, relation), rng)
     return thing, None if thing in COLOURLESS_OBJECTS else _pick(COLOURS_OF_OBJECTS, rng), relation
 
 

@@ -116,7 +116,7 @@ class Species:
     def colours(self) -> tuple[str, ...]:
         """Names in the palette of the colours that are plainly to be seen, the most conspicuous first."""
         shown = not self.marks or bool(set(self.marks) - INCONSPICUOUS)
-        parts = (self.coat, self.mark if shown else None, self.mane, self.belly, self.legs, self.head_colour)
+        parts = (self.coat, self.mark if shown else None, self.mane, self.belly, self.legs, self.head_colour, self.wing)
         return tuple(dict.fromkeys(colour for colour in parts if colour is not None))
 
     @property

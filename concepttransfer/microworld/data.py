@@ -1,0 +1,137 @@
+"""The microworld as data: splits whose pictures are drawn when they are read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from concepttransfer.errors import BadInputError, UnknownNameError
+from concepttransfer.manifest import Label, Manifest, Row
+from concepttransfer.microworld.scene import ANIMALS, Scene, sample_scene
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURE_SIZE = 96
+"""Width and height of the microworld's pictures in pixels."""
+
+SPLITS: Mapping[str, int] = MappingProxyType({"pretraining": 25_000, "projection": 4_000, "dev": 500, "test": 2_000})
+"""The splits and how many pictures each has: as many of every animal."""
+
+_SEEDS_A_SPLIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class PicturesOfScenes:
+    """Draws pictures by key: `zebra:2000017@1` is the zebra of seed 2000017, as version 1 of the world draws it."""
+
+    size: int = PICTURE_SIZE
+
+    def read(self, key: str) -> Image:
+        """Draw the picture of one key.
+
+        Raises:
+            BadInputError: the key is malformed, or of another version of the world.
+        """
+        from PIL import Image
+
+        from concepttransfer.microworld.render import render
+
+        return Image.fromarray(render(scene_of(key), self.size)[0])
+
+
+def first_seed(split: str) -> int:
+    """The first seed of a split; a split has the million seeds from there, so that no two splits share one.
+
+    Raises:
+        UnknownNameError: there is no such split.
+    """
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS, where="the microworld")
+    return (tuple(SPLITS).index(split) + 1) * _SEEDS_A_SPLIT
+
+
+def key_of(scene: Scene) -> str:
+    """The key of a scene's picture; it names the version of the drawing, so that manifests of two versions differ."""
+    from concepttransfer.microworld.render import WORLD_VERSION
+
+    return f"{scene.animal}:{scene.seed}@{WORLD_VERSION}"
+
+
+def scene_of(key: str) -> Scene:
+    """The scene whose picture has this key.
+
+    Raises:
+        BadInputError: the key is malformed, or of another version of the world.
+    """
+    from concepttransfer.microworld.render import WORLD_VERSION
+
+    name, _, version = key.partition("@")
+    animal, _, seed = name.rpartition(":")
+    if animal not in ANIMALS or not seed.isdigit():
+        raise BadInputError(
+            f"`{key}` names no picture of the microworld. A key looks like `zebra:2000017@{WORLD_VERSION}`."
+        )
+    if version != WORLD_VERSION:
+        raise BadInputError(
+            f"`{key}` is of another version of the microworld; this is `{WORLD_VERSION}`. Make its manifest again."
+        )
+    return sample_scene(animal, int(seed))
+
+
+def scenes(split: str) -> tuple[Scene, ...]:
+    """The scenes of a split, in the order of its rows: the animals by turns.
+
+    Raises:
+        UnknownNameError: there is no such split.
+    """
+    start = first_seed(split)
+    return tuple(sample_scene(ANIMALS[i % len(ANIMALS)], start + i) for i in range(SPLITS[split]))
+
+
+def microworld_manifest(split: str) -> Manifest:
+    """The manifest of one split: pictures that are drawn when read, five reference captions each, the truth as labels.
+
+    Raises:
+        UnknownNameError: there is no such split.
+    """
+    from concepttransfer.microworld.render import WORLD_VERSION
+
+    rows = tuple(_row(scene, split) for scene in scenes(split))
+    source = {
+        "title": f"concepttransfer's microworld, split `{split}`",
+        "licence": "MIT",
+        "world_version": WORLD_VERSION,
+        "note": "Drawn pictures, not photographs.",
+    }
+    return Manifest(name=f"microworld-{split}", rows=rows, pictures=PicturesOfScenes(), source=source)
+
+
+def _row(scene: Scene, split: str) -> Row:
+    from concepttransfer.microworld.grammar import captions
+
+    labels: dict[str, Label] = {
+        "class": scene.animal,
+        "synset": _synsets()[scene.animal],
+        "habitat": scene.habitat,
+        "pose": scene.pose,
+        "object": scene.object,
+        "object_colour": scene.object_colour,
+        "relation": scene.relation,
+        "typical_habitat": bool(scene.nuisance["typical_habitat"]),
+    }
+    name = f"{split}-{scene.animal.replace(' ', '-')}-{scene.seed}"
+    return Row(id=name, picture=key_of(scene), texts=tuple(captions(scene)), labels=labels)
+
+
+@cache
+def _synsets() -> Mapping[str, str]:
+    """The WordNet synset of each animal, from AwA2's table of classes."""
+    text = (files("concepttransfer.data_manifests") / "awa2" / "classes.csv").read_text(encoding="utf-8")
+    return MappingProxyType({row["class"]: row["synset"] for row in csv.DictReader(io.StringIO(text))})
