@@ -1,1 +1,89 @@
-"""Encoders: one library a file, found by the prefix of a model's name."""
+"""Encoders by name: the prefix of `library:model` says which file builds it. Importing this loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .base import ModuleEncoder
+    from .spec import EncoderSpec
+
+_LIBRARIES = {
+    "hf": "concepttransfer.encoders.transformers",
+    "microworld": "concepttransfer.microworld.networks",
+    "open_clip": "concepttransfer.encoders.open_clip",
+    "plugin": "concepttransfer.encoders.plugin",
+    "timm": "concepttransfer.encoders.timm",
+}
+
+
+def libraries() -> Mapping[str, str]:
+    """Which module builds the encoders of each library: prefix -> module with `build(spec, root) -> Built`."""
+    return dict(_LIBRARIES)
+
+
+def library_of(model: str) -> str:
+    """The library of `library:model`.
+
+    Raises:
+        UnknownNameError: no such library; the nearest is offered.
+    """
+    prefix, colon, _ = model.partition(":")
+    if not colon or prefix not in _LIBRARIES:
+        raise UnknownNameError("library", prefix, _LIBRARIES, where=f"encoders (asked for by `{model}`)")
+    return prefix
+
+
+def load_encoder(
+    spec: EncoderSpec,
+    root: Path,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    state: Mapping[str, Tensor] | None = None,
+    trainable: bool | None = None,
+) -> ModuleEncoder:
+    """Build the encoder that a study names, with its weights, ready to `encode`.
+
+    Args:
+        spec: what the study says about it.
+        root: the folder against which local weights and folders are read.
+        device: where it runs, such as `cpu` or `cuda:0`.
+        dtype: what it computes in: `float32`, `bfloat16` or `float16`.
+        state: weights that replace its own, as `encoder.module.state_dict()` gave them for a tuned encoder.
+        trainable: gradients flow into it; by default where `spec.train` says so and no `state` is given.
+
+    Raises:
+        UnknownNameError: no such library, model or features.
+        MissingResourceError: its weights are neither on this machine nor to be had.
+        BadInputError: weights that do not fit it.
+    """
+    from .loading import load
+
+    return load(spec, root, device=device, dtype=dtype, state=state, trainable=trainable)
+
+
+def fetch(spec: EncoderSpec, root: Path) -> None:
+    """Make sure that the weights are on this machine, so that `spec.identity` knows them by content.
+
+    A hub's model that was not downloaded yet is known by name and revision only. Call this before keys are made from
+    identities: they would change with the download. It returns at once, without torch, where nothing is missing.
+
+    Raises:
+        MissingResourceError: the weights can be neither found nor downloaded.
+    """
+    from .weights import is_settled
+
+    if not is_settled(spec, root):
+        from .loading import build
+
+        build(spec, root)
+
+
+__all__ = ["fetch", "libraries", "library_of", "load_encoder"]

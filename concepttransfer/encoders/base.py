@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, Self
@@ -34,6 +34,8 @@ class Built:
         transform_id: names the transform and its settings; two of one name give equal inputs.
         space: names the network, such as `open_clip:RN50x16/openai`, as the beginning of its features' space.
         modality: what the network reads.
+        unused: submodules or parameters (dotted names) that no readout of this modality needs, such as a CLIP's other
+            tower; they are let go once the weights are in.
     """
 
     module: nn.Module
@@ -42,6 +44,7 @@ class Built:
     transform_id: str
     space: str
     modality: Modality = "image"
+    unused: Sequence[str] = ()
 
 
 class Encoder(Protocol):
@@ -121,14 +124,12 @@ class ModuleEncoder:
         Raises:
             UnknownNameError: the network has no such `features`.
         """
-        if features not in built.readouts:
-            raise UnknownNameError("features", features, built.readouts, where=f"`{built.space}`")
         self.id, self.space, self.weights_hash = id, space, weights_hash
         self.modality, self.transform_id = built.modality, built.transform_id
         self.grid, self.trainable = grid, trainable
         self.module: nn.Module = built.module.eval() if trainable else Frozen(built.module)
         self._network = built.module
-        self._readout = built.readouts[features]
+        self._readout = _readout(built, features)
         self._transform = built.transform
         self._dtype = torch.float32
         self._device = torch.device("cpu")
@@ -186,6 +187,18 @@ class ModuleEncoder:
         return self
 
 
+def _readout(built: Built, features: str) -> Readout:
+    """The readout of a name; `layer:-1` is the last layer there is."""
+    n_layers = sum(name.startswith("layer:") for name in built.readouts)
+    if features.startswith("layer:-"):
+        features = f"layer:{n_layers + int(features.removeprefix('layer:'))}"
+    if features not in built.readouts:
+        known = [name for name in built.readouts if not name.startswith("layer:")]
+        known += [f"layer:0 to layer:{n_layers - 1}"] if n_layers else []
+        raise UnknownNameError("features", features, known, where=f"`{built.space}`")
+    return built.readouts[features]
+
+
 def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """The torch dtype of a name such as `float32`.
 
@@ -204,6 +217,19 @@ def from_map(feature_map: Tensor) -> Tensor:
     return feature_map.flatten(2).transpose(1, 2)
 
 
+def spatial_tokens(features: Tensor, *, n_prefix: int = 0, channels_last: bool = False) -> Tensor:
+    """What a network's trunk gives, as tokens `[b, positions, dim]` row by row, without class and register tokens.
+
+    Args:
+        features: a map `[b, dim, h, w]` (`[b, h, w, dim]` with `channels_last`), or tokens `[b, n_prefix + n, dim]`.
+        n_prefix: how many class and register tokens come first.
+        channels_last: the map's channels are its last axis.
+    """
+    if features.ndim == 4:
+        return features.flatten(1, 2) if channels_last else from_map(features)
+    return features[:, n_prefix:]
+
+
 def to_grid(features: Tensor, grid: int) -> Tensor:
     """Average tokens `[b, n*n, dim]`, row by row, to a coarser grid `[b, grid*grid, dim]`.
 
@@ -217,7 +243,7 @@ def to_grid(features: Tensor, grid: int) -> Tensor:
     if side * side != n_tokens or side < grid:
         fault = "form no square" if side * side != n_tokens else f"are a grid of only {side} x {side}"
         raise ShapeError(f"grid: {grid} cannot be made: the {n_tokens} tokens {fault}. Leave `grid` out or lower it.")
-    square = features.transpose(1, 2).unflatten(2, (side, side))
+    square = features.transpose(1, 2).reshape(features.shape[0], -1, side, side)
     return from_map(nn.functional.adaptive_avg_pool2d(square, grid))
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from ..storage import digest
+
+READING = 1
+"""How encoders are read here; raised when the same spec comes to mean other values."""
 
 
 class EncoderSpec(BaseModel):
@@ -44,3 +50,29 @@ class EncoderSpec(BaseModel):
     revision: str | None = None
     train: bool = False
     trust_remote_code: bool = False
+
+    def identity(self, root: Path) -> str:
+        """Names everything that changes a value of the frozen encoder's features: `model/features@hash`.
+
+        Model, revision, arguments, weights (by content), random draw, layer, grid and transform are in it; what comes
+        after the features (`prompt_tokens`, `train`) and the libraries' versions are not. Loads no torch.
+
+        Args:
+            root: the folder against which local weights and folders are read.
+
+        Raises:
+            MissingResourceError: local weights are not there.
+        """
+        own = self.model_dump(mode="json", include={"features", "grid", "modality", "image_size", "mean", "std"})
+        return f"{self.model}/{self.features}@{digest(own, self._network(root))[:32]}"
+
+    def space(self, root: Path) -> str:
+        """Names the space of the features: the same for both towers of one CLIP's `projected`, else the identity's."""
+        if self.features != "projected":
+            return self.identity(root)
+        return f"{self.model}/projected@{digest(self._network(root))[:32]}"
+
+    def _network(self, root: Path) -> list[Any]:
+        from .weights import weights_id
+
+        return [READING, self.model, self.revision, self.arguments, weights_id(self, root)]

@@ -1,0 +1,41 @@
+"""What to say when a hub's weights are not on this machine and cannot be downloaded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ..errors import ConceptTransferError, MissingResourceError
+
+
+@contextlib.contextmanager
+def downloading(model: str) -> Iterator[None]:
+    """Turn a library's failure to find or download weights into one line that says what to do.
+
+    Raises:
+        MissingResourceError: the block failed for want of a file or a network.
+    """
+    try:
+        yield
+    except ConceptTransferError:
+        raise
+    except (OSError, RuntimeError) as error:
+        if not _is_absence(error):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        message = (
+            f"`{model}` is not on this machine and could not be downloaded ({type(error).__name__}: {reason}). "
+            "Give the command once with a network (and without HF_HUB_OFFLINE), "
+            "or copy its files here and name them with `weights: FILE` or `model: hf:FOLDER`."
+        )
+        raise MissingResourceError(message) from error
+
+
+def _is_absence(error: BaseException | None) -> bool:
+    """Did a file or the network fail, here or in what caused it? Shape mismatches and the like are no absence."""
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, OSError) or "download" in text or "offline" in text or "connect" in text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
