@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from . import storage
 from .errors import BadInputError, UnknownNameError
+from .result_files import (
+    about,
+    keep_other_files,
+    picture_suffix,
+    read_arrays,
+    read_pictures,
+    refuse_to_replace,
+    write_arrays,
+    write_pictures,
+)
 from .tables import conform, read_table, write_table
 
 if TYPE_CHECKING:
@@ -39,8 +49,6 @@ ESTIMATES: dict[str, str] = {
 """The columns of `Result.estimates`, a row for each claim: which study, data, system (encoder) and group of rows; the
 measure and what it is compared `against`; value, 95 % interval and chance level; p, and q (p corrected over the
 family); rows, units that were resampled, and seeds behind it; how interval and p were found."""
-
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +99,7 @@ class Result(ABC):
         arrays = {key: np.asarray(value) for key, value in self.arrays.items()}
         if bad := [key for key, value in arrays.items() if value.dtype.kind not in "biuf"]:
             raise ValueError(f"{name}: array `{bad[0]}` holds {arrays[bad[0]].dtype}; arrays hold numbers.")
-        if bad := [key for key, value in self.pictures.items() if _suffix(value) is None]:
+        if bad := [key for key, value in self.pictures.items() if picture_suffix(value) is None]:
             raise ValueError(f"{name}: the picture of `{bad[0]}` is neither PNG nor JPEG.")
         self._set(
             table=conform(self.table, self.columns, what=f"{name}.table"),
@@ -160,19 +168,20 @@ class Result(ABC):
     __hash__ = None  # type: ignore[assignment]
 
     def save(self, folder: Path) -> Path:
-        """Write `folder` whole or not at all, replacing an earlier result; gives the folder back.
+        """Write `folder` whole or not at all, in place of an earlier result there; gives the folder back.
 
         Raises:
             BadInputError: the folder holds something that is no result.
         """
         folder = Path(folder).absolute()
-        _refuse_to_replace(folder)
+        refuse_to_replace(folder)
         with storage.new_folder(folder) as new:
             write_table(new / "table.csv", self.table)
             write_table(new / "estimates.csv", self.estimates)
-            _write_arrays(new / "arrays.safetensors", self.arrays)
-            _write_pictures(new / "pictures", self.pictures)
+            write_arrays(new / "arrays.safetensors", self.arrays)
+            write_pictures(new / "pictures", self.pictures)
             storage.write_json(new / "result.json", {"kind": self.kind, "provenance": self.provenance})
+            keep_other_files(folder, new)
         return folder
 
     @classmethod
@@ -184,16 +193,16 @@ class Result(ABC):
             UnknownNameError: no analysis of that kind is installed.
         """
         folder = Path(folder)
-        about = _about(folder)
-        made_by: Any = cls if cls is not Result else _type_of(about["kind"])
-        if about["kind"] != made_by.kind:
-            raise BadInputError(f"{folder} holds a `{about['kind']}` result, not a `{made_by.kind}` one.")
+        said = about(folder)
+        made_by: Any = cls if cls is not Result else _type_of(said["kind"])
+        if said["kind"] != made_by.kind:
+            raise BadInputError(f"{folder} holds a `{said['kind']}` result, not a `{made_by.kind}` one.")
         loaded: Self = made_by(
             table=read_table(folder / "table.csv", made_by.columns),
             estimates=read_table(folder / "estimates.csv", ESTIMATES),
-            arrays=_read_arrays(folder / "arrays.safetensors"),
-            pictures=_read_pictures(folder / "pictures"),
-            provenance=about["provenance"],
+            arrays=read_arrays(folder / "arrays.safetensors"),
+            pictures=read_pictures(folder / "pictures"),
+            provenance=said["provenance"],
         )
         return loaded
 
@@ -222,79 +231,7 @@ def _same_arrays(a: Mapping[str, np.ndarray[Any, Any]], b: Mapping[str, np.ndarr
     return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
 
 
-def _suffix(picture: bytes) -> str | None:
-    return next((suffix for start, suffix in _SUFFIXES.items() if picture.startswith(start)), None)
-
-
-def _refuse_to_replace(folder: Path) -> None:
-    if Path.cwd().is_relative_to(folder.resolve()):
-        raise BadInputError(
-            f"A result needs a folder of its own, not {folder.name or folder}. Name one, such as `runs/mine`."
-        )
-    if folder.exists() and not (folder / "result.json").exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInputError(
-            f"{folder} holds something that is no result, which saving would replace. Name another folder."
-        )
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    try:
-        about = storage.read_json(folder / "result.json")
-    except FileNotFoundError:
-        raise BadInputError(f"{folder} holds no result (no result.json).") from None
-    except ValueError as error:
-        raise BadInputError(f"{folder / 'result.json'} cannot be read: {error}.") from error
-    if (
-        not isinstance(about, dict)
-        or not isinstance(about.get("kind"), str)
-        or not isinstance(about.get("provenance"), dict)
-    ):
-        raise BadInputError(f"{folder / 'result.json'} does not name the kind and provenance of a result.")
-    return about
-
-
 def _type_of(kind: str) -> type[Result]:
     from .analysis import get
 
     return get(kind).result_type
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    import numpy as np
-    from safetensors.numpy import save
-
-    if arrays:
-        path.write_bytes(save({name: np.asarray(value, order="C") for name, value in arrays.items()}))
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        return dict(load(path.read_bytes())) if path.exists() else {}
-    except SafetensorError as error:
-        raise BadInputError(f"{path} is damaged: {error}. Make the result again.") from error
-
-
-def _write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
-    """Files are numbered, since a row's id may be no file name; `index.csv` says whose they are."""
-    import pandas as pd
-
-    if not pictures:
-        return
-    folder.mkdir()
-    files = [f"{number:04}{_suffix(content)}" for number, content in enumerate(pictures.values())]
-    for file, content in zip(files, pictures.values(), strict=True):
-        (folder / file).write_bytes(content)
-    write_table(folder / "index.csv", pd.DataFrame({"id": list(pictures), "file": files}, dtype="string"))
-
-
-def _read_pictures(folder: Path) -> dict[str, bytes]:
-    if not folder.exists():
-        return {}
-    index = read_table(folder / "index.csv", {"id": "string", "file": "string"})
-    names = [Path(file).name for file in index["file"]]
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise BadInputError(f"{folder} lacks the picture {missing[0]}. Make the result again.")
-    return {row: (folder / name).read_bytes() for row, name in zip(index["id"], names, strict=True)}

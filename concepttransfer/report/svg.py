@@ -48,7 +48,8 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
 
 def rasterize(figure: Figure) -> int:
     """Mark what is heavy in `figure` to be drawn as pixels; gives the number of marks that stay vectors."""
-    marks = {artist: count for axes in figure.axes for artist in axes.get_children() if (count := _marks(artist))}
+    every = [axes for outer in figure.axes for axes in (outer, *outer.child_axes)]
+    marks = {artist: count for axes in every for artist in axes.get_children() if (count := _marks(artist, axes))}
     for lightest in (HEAVY, 0):
         if sum(marks.values()) <= MOST_MARKS:
             break
@@ -58,11 +59,12 @@ def rasterize(figure: Figure) -> int:
     return sum(marks.values())
 
 
-def _marks(artist: Any) -> int:
+def _marks(artist: Any, axes: Any) -> int:
     """How many shapes an artist draws; frames, texts and pictures are none."""
     from matplotlib.collections import Collection, QuadMesh
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+    from matplotlib.spines import Spine
 
     if isinstance(artist, QuadMesh):
         return int(artist.get_coordinates()[1:, 1:, 0].size)  # type: ignore[index,union-attr]
@@ -70,7 +72,7 @@ def _marks(artist: Any) -> int:
         return max(len(artist.get_offsets()), len(artist.get_paths()))  # type: ignore[arg-type]
     if isinstance(artist, Line2D):
         return 1 if str(artist.get_marker()).strip().lower() in ("", "none") else len(artist.get_xdata())  # type: ignore[arg-type]
-    return int(isinstance(artist, Patch) and artist is not getattr(artist.axes, "patch", None))
+    return int(isinstance(artist, Patch) and not isinstance(artist, Spine) and artist is not axes.patch)
 
 
 def _is_text(artist: Artist) -> bool:
