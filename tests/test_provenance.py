@@ -49,12 +49,12 @@ def test_it_names_neither_folder_nor_user_nor_machine(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("/home/me/data/x.csv", "x.csv"),
+        ("/data/me/data/x.csv", "x.csv"),
         ("~/data/x.csv", "x.csv"),
-        ("file:///home/me/x.csv", "x.csv"),
+        ("file:///data/me/x.csv", "x.csv"),
         ("C:\\Users\\me\\x.csv", "x.csv"),
         ("\\\\server\\share\\x.csv", "x.csv"),
-        ("hf:/home/me/gpt2", "hf:gpt2"),
+        ("hf:/data/me/gpt2", "hf:gpt2"),
         ("hf:EleutherAI/gpt-j-6b", "hf:EleutherAI/gpt-j-6b"),
         ("timm:nf_resnet50", "timm:nf_resnet50"),
         ("https://huggingface.co/gpt2/x", "https://huggingface.co/gpt2/x"),
