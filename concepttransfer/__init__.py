@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analysis import On, analysis
+    from .analysis import On
     from .captioning import Captions
     from .concepts import Concept, ConceptSet
     from .decoding import Decoding
@@ -36,7 +36,6 @@ _HOMES = {
     "Row": "manifest",
     "Study": "study",
     "Transfer": "transfer",
-    "analysis": "analysis",
     "encode": "features",
     "load_encoder": "encoders",
     "load_language_model": "language_models",
@@ -58,7 +57,6 @@ __all__ = [
     "Row",
     "Study",
     "Transfer",
-    "analysis",
     "encode",
     "load_encoder",
     "load_language_model",

@@ -111,7 +111,8 @@ def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]
         raise ConceptTransferError(message)
     if _is_online(study, name):
         encoder = load_encoder(study, name)
-        return OnlineFeatures(encoder, manifest), list(manifest.texts)
+        tuned = study.encoder_spec(name).train
+        return OnlineFeatures(encoder, manifest, tuned=tuned), list(manifest.texts)
     stored = features(study, name, study.training)
     return StoredFeatures(stored), list(manifest.take(stored.row_ids).texts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,10 @@ def run_analysis(
     """
     artifacts = [_artifact(study, artifact, encoders, selection) for artifact in spec.artifacts]
     result = spec.function(*artifacts, **options)
+    seeds = sorted({one.seed for made in artifacts if isinstance(made, list) for one in made if hasattr(one, "seed")})
     source = provenance(
+        device=study.settings.device,
+        seeds=seeds,
         study=study.name,
         on=selection.name,
         analysis=spec.name,
@@ -42,7 +44,7 @@ def run_analysis(
         inputs=[i for artifact in artifacts for i in _ids(artifact)],
         licence=selection.manifest.source.get("licence", ""),
     )
-    result = dataclasses.replace(result, provenance={**source, **result.provenance})
+    result = result.with_provenance(**source)
     return result.with_pictures(_thumbnails(selection, result.wanted_pictures()))
 
 

@@ -22,8 +22,18 @@ def say(text: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print JSON."""
-    say(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    """Print JSON; what is missing is null."""
+    say(json.dumps(_plain(value), indent=1, ensure_ascii=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: missing ones of pandas and numbers that are none become None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    missing = type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    return None if missing else value
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
