@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -382,3 +383,38 @@ def test_a_contact_sheet_shows_every_scene():
     sheet = contact_sheet("dev", columns=10)
     assert sheet.size == (10 * 98, 5 * 110)
     assert contact_sheet(some_scenes(3), columns=2, size=64).size == (2 * 66, 2 * 78)
+
+
+# The drawing itself: it may not change while WORLD_VERSION stays, because keys and shipped fits rest on it
+
+SIGNATURES = Path(__file__).parent / "data" / "microworld_signatures.npy"
+
+
+def signature(animal):
+    """The animal in plain light on grey, as 12 x 12 mean colours: coarse enough for any version of the drawing library."""
+    scene = sample_scene(animal, 7)
+    picture, mask = render.render(neutral(scene, scale=1.0, coat=0.0))
+    return np.where(mask[..., None], picture, 128).reshape(12, 8, 12, 8, 3).mean((1, 3))
+
+
+def nearest_animals():
+    """For each animal the one whose committed signature is nearest to what is drawn now, and how far it is."""
+    drawn = np.stack([signature(animal) for animal in ANIMALS])
+    distance = np.abs(drawn[:, None] - np.load(SIGNATURES)[None].astype(float)).mean((2, 3, 4))
+    return distance.argmin(1), distance.diagonal()
+
+
+def test_each_animal_is_drawn_as_it_was():
+    nearest, distance = nearest_animals()
+    assert nearest.tolist() == list(range(50))
+    assert distance.max() < 2, "the drawing changed: give WORLD_VERSION a new number and make the models again"
+
+
+@pytest.mark.parametrize(("a", "b"), [("rat", "mouse"), ("horse", "ox"), ("zebra", "elephant"), ("collie", "fox")])
+def test_any_two_animals_swapped_in_the_renderer_are_noticed(monkeypatch, a, b):
+    swapped = dict(SPECIES) | {a: SPECIES[b], b: SPECIES[a]}
+    for module in [m for name, m in sys.modules.items() if name.startswith("concepttransfer.microworld.")]:
+        if getattr(module, "SPECIES", None) is SPECIES and "scene" not in module.__name__:
+            monkeypatch.setattr(module, "SPECIES", swapped)
+    nearest, _ = nearest_animals()
+    assert nearest[ANIMALS.index(a)] != ANIMALS.index(a)
