@@ -112,11 +112,12 @@ def kinds_above(name: str) -> frozenset[str]:
 
 @functools.cache
 def wup(a: str, b: str) -> float:
-    """How alike are two nouns by their place in the taxonomy? Wu-Palmer similarity in (0, 1]; 1: the same synset.
+    """How alike are two nouns by their place in the taxonomy? Wu-Palmer similarity in (0, 1].
 
-    Exactly nltk's `synset(a).wup_similarity(synset(b))`: 2 d / (l_a + l_b), with d the depth of the deepest common
-    hypernym (its longest path to the root), and l the length over it. A synset with several hypernyms makes it
-    differ with the order of its arguments; in this project the truth comes first. Looked up once a pair.
+    Exactly nltk's `synset(a).wup_similarity(synset(b))`: 2 d / (l_a + l_b), with d the depth of the common hypernym
+    whose shortest path to the root is longest (counted along its longest path), and l the lengths through it. Synsets
+    with several hypernyms make it odd: a dog is .93 like itself, and for a few pairs the order of the arguments
+    matters. In this project the truth comes first. Looked up once a pair.
 
     Args:
         a: a synset's name or ImageNet id; in a comparison, the truth.

@@ -2,8 +2,8 @@
 
     python tests/data/make_wordnet_expected.py /usr/share/wordnet
 
-10,000 random pairs of noun synsets (as byte offsets), each in both orders because the measure is not symmetric, and all
-50 x 50 animals of data_manifests/awa2/classes.csv.
+10,000 random pairs of noun synsets (as byte offsets), each in both orders; all 50 x 50 animals of
+data_manifests/awa2/classes.csv; and one of the rare pairs for which the order matters.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 CLASSES = HERE.parents[1] / "data_manifests" / "awa2" / "classes.csv"
+ASYMMETRIC = ("group_action.n.01", "amphibious_landing.n.01")
 # Debian ships no `lexnames` and no `index.sense`; neither says anything about the taxonomy.
 LEXNAMES = "".join(f"{n:02d}\tname{n}\t1\n" for n in range(45))
 
@@ -47,6 +48,7 @@ def main() -> None:
         pairs = np.random.default_rng(20060101).choice(offsets, size=(10_000, 2)).astype(np.int32)
         values = [(of[a].wup_similarity(of[b]), of[b].wup_similarity(of[a])) for a, b in pairs.tolist()]
         names = [row["synset"] for row in csv.DictReader(CLASSES.open())]
+        asymmetric = [wn.synset(a).wup_similarity(wn.synset(b)) for a, b in (ASYMMETRIC, ASYMMETRIC[::-1])]
         animals = [[wn.synset(a).wup_similarity(wn.synset(b)) for b in names] for a in names]
     np.savez_compressed(
         HERE / "wordnet_expected.npz",
@@ -54,6 +56,8 @@ def main() -> None:
         wup=np.array(values),
         animals=np.array(names),
         animals_wup=np.array(animals),
+        asymmetric=np.array(ASYMMETRIC),
+        asymmetric_wup=np.array(asymmetric),
         n_nouns=len(offsets),
         sum_of_offsets=int(offsets.sum()),
     )
