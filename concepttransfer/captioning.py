@@ -1,0 +1,279 @@
+"""What the language model says of each picture: the stage that asks it, and the table that holds the answers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .decoding import Decoding
+from .errors import BadInputError, MissingResourceError
+from .progress import progress
+from .storage import file_digest, lock, read_json, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .features import Features
+    from .language_models.base import Generation, LanguageModel, Segment
+    from .transfer import Transfer
+
+FORMAT = 1
+LINES, INDEX, PART, STARTED = "captions.jsonl", "index.json", "captions.part.jsonl", "started.json"
+COLUMNS = ("row_id", "sample", "prompt", "text", "n_tokens", "logprob")
+_DIGITS = 6
+
+Say = Callable[["np.ndarray[Any, Any]", list[str]], "list[Generation]"]
+"""Captions some rows, given by their numbers and their ids."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Every caption of one encoder's Transfer over one data set.
+
+    On disk: `captions.jsonl`, a line a caption (row_id, sample, prompt, text, token_ids, logprobs), and `index.json`.
+
+    Attributes:
+        folder: where it lies.
+        key: names everything that changes a caption.
+        table: a row a caption: row_id; sample (0, 1, ... where several were drawn); prompt; text, possibly empty;
+            n_tokens, the end token included; logprob, summed over them, in nats.
+        encoder: the encoder's name in its study.
+        seed: of the fit.
+        manifest_id: of the data set.
+        on: the data set's name.
+        study: the study's name.
+        meta: decoding, prompt, transfer_id, language_model_id, features_key, dtype.
+    """
+
+    folder: Path = field(compare=False)
+    key: str
+    table: pd.DataFrame = field(compare=False)
+    encoder: str
+    seed: int
+    manifest_id: str
+    on: str
+    study: str
+    meta: Mapping[str, Any]
+
+    @property
+    def decoding(self) -> Decoding:
+        """How the captions were decoded."""
+        return Decoding.model_validate(self.meta["decoding"])
+
+    @cached_property
+    def row_ids(self) -> tuple[str, ...]:
+        """The rows that were captioned, in order, each once."""
+        return tuple(dict.fromkeys(self.table["row_id"]))
+
+    def texts(self, sample: int = 0) -> dict[str, str]:
+        """The caption of each row, by row id: of several samples the one with this number."""
+        chosen = self.table[self.table["sample"] == sample]
+        return dict(zip(chosen["row_id"], chosen["text"], strict=True))
+
+    def tokens(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Token ids and their log-probabilities in nats, of each caption in the table's order, read from disk."""
+        for line in _lines(self.folder / LINES):
+            yield line["token_ids"], line["logprobs"]
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Captions:
+        """Read the folder that `caption` wrote.
+
+        Raises:
+            MissingResourceError: there are no captions in it, or not yet all.
+            BadInputError: the files do not belong together.
+        """
+        folder = Path(folder)
+        if not (folder / INDEX).is_file():
+            state = "captions that are not finished" if (folder / PART).is_file() else "no captions"
+            raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer caption --encoder NAME")
+        index = read_json(folder / INDEX)
+        if index.pop("format", None) != FORMAT or file_digest(folder / LINES) != index.pop("sha256"):
+            raise BadInputError(f"{folder} is damaged or of another version. Delete it and caption again.")
+        return cls(folder=folder, table=_table(_lines(folder / LINES)), **index)
+
+
+def caption(
+    features: Features,
+    transfer: Transfer,
+    language_model: LanguageModel,
+    folder: Path | str,
+    *,
+    prompt: str,
+    decoding: Decoding,
+    key: str,
+    encoder: str,
+    seed: int,
+    manifest_id: str,
+    on: str,
+    study: str,
+    batch_size: int = 64,
+    quiet: bool = False,
+    device: str | None = None,
+) -> Captions:
+    """Let the language model speak about every picture, as `[soft prompts] prompt ...`.
+
+    Each batch is on disk before the next begins. A run that was killed goes on after the last whole batch, so that
+    the same batches are made and the file has the same bytes. Captions that are there under the same key are read.
+
+    Args:
+        features: of the pictures.
+        transfer: makes soft prompts of them.
+        language_model: continues them.
+        folder: where the captions go.
+        prompt: the text after the picture; may be empty.
+        decoding: how the next token is chosen; draws depend on its seed, the row id and the sample.
+        key, encoder, seed, manifest_id, on, study: see `Captions`.
+        batch_size: pictures in a batch.
+        quiet: show no bar.
+        device: where the projection runs; None: with the language model.
+
+    Raises:
+        MismatchError: the Transfer was fitted on other features or into another language model.
+        LockedError: another process is writing the same folder.
+        BadInputError: a batch size below 1, or inputs longer than the language model can read.
+    """
+    folder = Path(folder)
+    transfer.check_features(features)
+    transfer.check_language_model(language_model.id, language_model.d_model)
+    if batch_size < 1:
+        raise BadInputError(f"A batch of {batch_size} pictures cannot be captioned. Give 1 or more.")
+    named = {"encoder": encoder, "seed": seed, "manifest_id": manifest_id, "on": on, "study": study}
+    meta = {
+        "decoding": decoding.model_dump(mode="json"),
+        "prompt": prompt,
+        "transfer_id": transfer.id,
+        "language_model_id": language_model.id,
+        "features_key": features.key,
+        "dtype": str(language_model.dtype).removeprefix("torch."),
+    }
+    with lock(folder):
+        if (folder / INDEX).is_file() and read_json(folder / INDEX).get("key") == key:
+            return Captions.load(folder)
+        where = device or language_model.device
+        projection = transfer.projection().to(where)
+
+        def say(rows: np.ndarray[Any, Any], keys: list[str]) -> list[Generation]:
+            values = _tensor(features.values[rows], where)
+            return caption_features(values, projection, language_model, prompt=prompt, decoding=decoding, keys=keys)
+
+        _say_all(folder, key, features.row_ids, say, batch_size, _samples(decoding), prompt, quiet)
+        os.replace(folder / PART, folder / LINES)
+        index = {"format": FORMAT, "key": key, "sha256": file_digest(folder / LINES), "meta": meta, **named}
+        write_json(folder / INDEX, index)
+        (folder / STARTED).unlink()
+    return Captions.load(folder)
+
+
+def caption_features(
+    values: Tensor,
+    projection: nn.Module,
+    language_model: LanguageModel,
+    *,
+    prompt: str,
+    decoding: Decoding,
+    keys: Sequence[str] | None = None,
+    examples: Sequence[Segment] = (),
+) -> list[Generation]:
+    """Caption a batch, or a single picture, from its features.
+
+    Args:
+        values: features `[b, tokens, dim]`.
+        projection: to soft prompts `[b, k, d_model]`, in evaluation mode.
+        language_model: continues them.
+        prompt: the text after each picture; may be empty.
+        decoding: how the next token is chosen.
+        keys: a name for each picture, on which draws depend; None: its place in the batch.
+        examples: segments before each picture, such as other pictures' soft prompts and their captions.
+
+    Returns:
+        For each picture, in order, one Generation; with `nucleus`, `decoding.samples` of them.
+    """
+    import torch
+
+    with torch.no_grad():
+        prompts = projection(values)
+    inputs = [[*examples, soft, prompt] for soft in prompts]
+    return language_model.generate(inputs, decoding, keys=keys)
+
+
+def _samples(decoding: Decoding) -> int:
+    return decoding.samples if decoding.method == "nucleus" else 1
+
+
+def _tensor(values: Any, device: Any) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device)
+
+
+def _say_all(
+    folder: Path, key: str, row_ids: Sequence[str], say: Say, batch_size: int, samples: int, prompt: str, quiet: bool
+) -> None:
+    """Caption the rows that are not done yet, a batch at a time, each safely on disk before the next."""
+    done, total = _begin(folder, key, row_ids, batch_size, samples), len(row_ids)
+    what = f"caption {total} pictures"
+    bar = progress(total * samples, what, unit="caption", quiet=quiet, initial=done * samples)
+    with bar, (folder / PART).open("ab") as file:
+        for start in range(done, total, batch_size):
+            rows = np.arange(start, min(start + batch_size, total))
+            keys = list(row_ids[start : start + len(rows)])
+            said = say(rows, keys)
+            lines = [_line(keys[n // samples], n % samples, prompt, one) for n, one in enumerate(said)]
+            file.write("".join(lines).encode())
+            file.flush()
+            os.fsync(file.fileno())
+            bar.update(len(said))
+
+
+def _begin(folder: Path, key: str, row_ids: Sequence[str], batch_size: int, samples: int) -> int:
+    """Prepare the folder; gives the number of rows that an earlier run of this key has finished, in whole batches."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)
+    same = (folder / STARTED).is_file() and read_json(folder / STARTED) == {"key": key}
+    lines = (folder / PART).read_bytes().split(b"\n")[:-1] if same and (folder / PART).is_file() else []
+    expected = [row_id for row_id in row_ids for _ in range(samples)]
+    right = itertools.takewhile(lambda pair: _row_id(pair[0]) == pair[1], zip(lines, expected, strict=False))
+    rows = sum(1 for _ in right) // samples
+    if rows < len(row_ids):
+        rows -= rows % batch_size
+    write_json(folder / STARTED, {"key": key})
+    with (folder / PART).open("ab") as file:
+        file.truncate(sum(len(line) + 1 for line in lines[: rows * samples]))
+    return rows
+
+
+def _row_id(line: bytes) -> str | None:
+    """The row that a line is about; None if the line was torn by what ended the run."""
+    try:
+        return str(json.loads(line)["row_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _line(row_id: str, sample: int, prompt: str, said: Generation) -> str:
+    logprobs = [round(value, _DIGITS) for value in said.logprobs]
+    line = {"row_id": row_id, "sample": sample, "prompt": prompt, "text": said.text}
+    return json.dumps(line | {"token_ids": said.token_ids, "logprobs": logprobs}, ensure_ascii=False) + "\n"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        yield from map(json.loads, file)
+
+
+def _table(lines: Iterator[dict[str, Any]]) -> pd.DataFrame:
+    rows = [
+        (line["row_id"], line["sample"], line["prompt"], line["text"], len(line["token_ids"]), sum(line["logprobs"]))
+        for line in lines
+    ]
+    return pd.DataFrame.from_records(rows, columns=list(COLUMNS))

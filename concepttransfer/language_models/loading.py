@@ -1,0 +1,100 @@
+"""Loads a language model from a folder or the hub."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import BadInputError, MissingResourceError
+from .causal import CausalLanguageModel
+from .identity import Source, language_model_identity, locate, offline
+
+
+def load_language_model(
+    name: str, root: Path | str = ".", *, device: str = "cpu", dtype: str = "float32", bos: bool | None = None
+) -> CausalLanguageModel:
+    """Load any decoder-only causal language model of transformers, frozen.
+
+    Args:
+        name: `hf:org/name`, `hf:org/name@revision`, `hf:folder` or `folder` relative to `root`, or
+            `microworld:language_model`.
+        root: the folder that relative names start from.
+        device: where it computes.
+        dtype: `float32`, `bfloat16`, `float16`, or `auto`: float32 except on a GPU, where it is bfloat16 if the
+            hardware has it and float16 if not.
+        bos: put the begin token before every input; None: as the tokenizer does (Llama's and Gemma's do).
+
+    Raises:
+        MissingResourceError: it is not on this machine and cannot be fetched.
+        BadInputError: a name or dtype of no known form, or weights that are not those of the configuration.
+    """
+    source = locate(name, root)
+    numbers = _dtype(dtype, device)
+    with _quiet(), _explained(source):
+        module, tokenizer = _fetch(source, numbers)
+    identity = language_model_identity(name, root)
+    return CausalLanguageModel(module.to(device), tokenizer, id=identity, bos=bos)
+
+
+def _fetch(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:
+    import transformers
+
+    library: Any = transformers
+    how: dict[str, Any] = {"revision": source.revision} if source.revision else {}
+    how["local_files_only"] = offline()
+    module, report = library.AutoModelForCausalLM.from_pretrained(
+        source.path, dtype=dtype, output_loading_info=True, **how
+    )
+    if lacking := sorted(report["missing_keys"]):
+        raise BadInputError(
+            f"The weights of language model `{source.name}` lack {lacking[0]} and {len(lacking) - 1} more that its "
+            "config.json asks for. Put weights and configuration of one model together."
+        )
+    return module, library.AutoTokenizer.from_pretrained(source.path, **how)
+
+
+def _dtype(name: str, device: str) -> torch.dtype:
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name == "auto":
+        if not device.startswith("cuda"):
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if name not in known:
+        raise BadInputError(f"No dtype `{name}`. Choose auto, {', '.join(known)}.")
+    return known[name]
+
+
+@contextlib.contextmanager
+def _explained(source: Source) -> Iterator[None]:
+    """Say of a model that could not be loaded what is missing and where it should be."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().split("\n")[0]
+        if source.folder:
+            message = f"Language model `{source.name}` in {source.folder} cannot be loaded: {reason}"
+            raise BadInputError(message) from error
+        raise MissingResourceError(
+            f"Language model `{source.name}` is not on this machine and could not be fetched: {reason} "
+            "Run once with a network connection (without --offline or HF_HUB_OFFLINE), or put config.json, "
+            "model.safetensors and tokenizer.json into a folder and name that."
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the library's own bar while small weights are read."""
+    from transformers.utils import logging as library
+
+    logging: Any = library
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
