@@ -83,8 +83,8 @@ def show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
     missing = [step for step in steps if not step.done]
     known = [step.seconds for step in missing if step.seconds is not None]
     unknown = len(missing) - len(known)
-    rest = f", and {unknown} not measured on this machine yet" if unknown else ""
-    say(f"{len(missing)} of {len(steps)} stages are missing: {duration(sum(known))}{rest}.")
+    times = [duration(sum(known))] * bool(known) + [f"{unknown} were never measured on this machine"] * bool(unknown)
+    say(f"{len(missing)} of {len(steps)} stages are missing{': ' if times else ''}{' and '.join(times)}.")
 
 
 def duration(seconds: float | None) -> str:
