@@ -46,7 +46,7 @@ def captions_table(
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
     rows: dict[str, Row] = {}
     for number, record in _records(table):
-        row = _row({renamed.get(key, key): value for key, value in record.items()}, f"{table}, line {number}")
+        row = _row(record, renamed, f"{table}, line {number}")
         seen = rows.get(row.id)
         rows[row.id] = row if seen is None else Row(seen.id, seen.picture, seen.texts + row.texts, seen.labels)
     source = _source(pictures or table.parent)
@@ -70,9 +70,12 @@ def _records(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise BadInputError(f"{table} cannot be read: {error}") from error
 
 
-def _row(record: Any, where: str) -> Row:
-    if not isinstance(record, Mapping) or not {"picture", "caption", "captions"} & set(record):
-        columns = list(record) if isinstance(record, Mapping) else []
+def _row(values: Any, renamed: Mapping[str, str], where: str) -> Row:
+    record = {renamed.get(k, k): v for k, v in values.items()} if isinstance(values, Mapping) else {}
+    if None in record:
+        raise BadInputError(f"{where} has more cells than there are columns. Quote texts that hold the delimiter.")
+    if not {"picture", "caption", "captions"} & set(record):
+        columns = list(record)
         near = next((f" `{c}`?{suggestion(str(c), COLUMNS)}" for c in columns if suggestion(str(c), COLUMNS)), "")
         raise BadInputError(f"{where} has neither `picture` nor `caption` nor `captions`.{near}")
     picture = str(record["picture"]) if record.get("picture") else None

@@ -17,8 +17,8 @@ RECORDS_FOLDER = "image_data"
 def magma_folder(folder: Path, *, hashes: bool = True, name: str | None = None) -> Manifest:
     """Read `{"image_path": ..., "captions": [...], "metadata": {...}}` from each json below `image_data`.
 
-    Rows are sorted by the json's path. A row's id is the picture's path; `image_path` is relative to the folder. Metadata
-    that are texts or numbers are its labels.
+    Rows are sorted by the json's path. A row's id is the picture's path; `image_path` is relative to the folder.
+    Metadata that are texts or numbers are its labels.
 
     Args:
         folder: holds `images` and `image_data`.
