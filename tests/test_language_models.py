@@ -17,7 +17,7 @@ from tiny_language_models import (
 
 from concepttransfer.decoding import Decoding
 from concepttransfer.errors import BadInputError, MissingResourceError, ShapeError
-from concepttransfer.language_models import language_model_identity, load_language_model
+from concepttransfer.language_models import identity, language_model_identity, load_language_model
 from concepttransfer.language_models.causal import CausalLanguageModel
 from concepttransfer.language_models.tokens import Tokens
 
@@ -298,8 +298,6 @@ def test_any_change_of_weights_configuration_or_tokenizer_is_another_identity(fo
 
 
 def test_large_weights_are_hashed_once(folder, monkeypatch):
-    from concepttransfer.language_models import identity
-
     before = language_model_identity(str(folder))
     monkeypatch.setattr(identity, "_LARGE", 1)
     assert language_model_identity(str(folder)) == before
@@ -327,6 +325,16 @@ def test_what_is_missing_is_said(folder, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(MissingResourceError, match=r"lacks weights \(model\.safetensors\)"):
         load_language_model(str(folder))
+
+
+def test_the_microworlds_model_lies_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "__file__", str(tmp_path / "language_models" / "identity.py"))
+    with pytest.raises(MissingResourceError, match="concepttransfer microworld build"):
+        identity.locate(identity.MICROWORLD)
+    made = tmp_path / "microworld" / "weights" / "language_model"
+    module("gptj").save_pretrained(made)
+    tokenizer().save_pretrained(made)
+    assert load_language_model(identity.MICROWORLD).id.startswith("microworld@")
 
 
 def test_weights_of_another_configuration_are_refused(folder, tmp_path):

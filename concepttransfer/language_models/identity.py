@@ -64,6 +64,9 @@ def locate(name: str, root: Path | str = ".") -> Source:
     """
     if name == MICROWORLD:
         folder = Path(__file__).parents[1] / "microworld" / "weights" / "language_model"
+        if not folder.is_dir():
+            wanted = "Install concepttransfer again, or make it: concepttransfer microworld build language-model"
+            raise MissingResourceError(f"The microworld's language model is not in {folder}. {wanted}")
         return Source(name, "microworld", _whole(name, folder))
     rest = name.removeprefix("hf:")
     folder = Path(root).expanduser() / Path(rest).expanduser()
