@@ -1,8 +1,9 @@
-"""What to say when a hub's weights are not on this machine and cannot be downloaded."""
+"""Building through libraries: what to say when weights cannot be had, and what the libraries need not say."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from ..errors import ConceptTransferError, MissingResourceError
@@ -29,6 +30,17 @@ def downloading(model: str) -> Iterator[None]:
             "or copy its files here and name them with `weights: FILE` or `model: hf:FOLDER`."
         )
         raise MissingResourceError(message) from error
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Hold back libraries' warnings: that random weights are random, or that a training head was not loaded."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _is_absence(error: BaseException | None) -> bool:

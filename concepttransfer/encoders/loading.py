@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from ..errors import BadInputError, MissingResourceError
 from . import libraries, library_of
 from .base import Built, ModuleEncoder
+from .hub import quietly
 from .random_weights import draw
 from .spec import EncoderSpec
-from .weights import weights_id
 
 
 def load(
@@ -37,7 +37,7 @@ def load(
         features=spec.features,
         id=spec.identity(root) + tuned,
         space=spec.space(root) + tuned,
-        weights_hash=weights_id(spec, root) + tuned,
+        weights_hash=spec.weights_id(root) + tuned,
         grid=spec.grid,
         trainable=spec.train and state is None if trainable is None else trainable,
     )
@@ -47,7 +47,7 @@ def load(
 def build(spec: EncoderSpec, root: Path) -> Built:
     """The network with the weights that the spec names. The random numbers of the caller are left as they were."""
     library = importlib.import_module(libraries()[library_of(spec.model)])
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quietly():
         built: Built = library.build(spec, root)
     if built.modality != spec.modality:
         raise BadInputError(f"`{spec.model}` reads {built.modality}s; the study wants a {spec.modality} encoder.")
@@ -86,13 +86,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Put weights into a network; each must be there, with its shape, and nothing else.
+    """Put weights into a network; each must be there, with its shape, and nothing else (old files count no batches).
 
     Raises:
         BadInputError: the names or shapes differ.
     """
     wanted = module.state_dict()
-    faults = [f"lacks {n}" for n in wanted if n not in state] + [f"has {n}" for n in state if n not in wanted]
+    needed = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    faults = [f"lacks {n}" for n in needed if n not in state] + [f"has {n}" for n in state if n not in wanted]
     faults += [
         f"{n} is {list(state[n].shape)}, wanted {list(w.shape)}"
         for n, w in wanted.items()

@@ -72,7 +72,11 @@ class EncoderSpec(BaseModel):
             return self.identity(root)
         return f"{self.model}/projected@{digest(self._network(root))[:32]}"
 
-    def _network(self, root: Path) -> list[Any]:
+    def weights_id(self, root: Path) -> str:
+        """Names the weights: `sha256:...`, `random:SEED`, or `name@revision` of a hub before the download."""
         from .weights import weights_id
 
-        return [READING, self.model, self.revision, self.arguments, weights_id(self, root)]
+        return weights_id(self, root)
+
+    def _network(self, root: Path) -> list[Any]:
+        return [READING, self.model, self.revision, self.arguments, self.weights_id(root)]

@@ -40,7 +40,7 @@ def build(spec: EncoderSpec, root: Path) -> Built:
         MissingResourceError: neither on this machine nor to be downloaded.
         BadInputError: weights that the features are read from are not in the checkpoint, or no such tower.
     """
-    with _source(spec, root) as (name, options), downloading(spec.model):
+    with _source(spec, root) as (name, options), downloading(spec.model), _no_bar():
         config = _config(spec, name, options)
         towers = hasattr(config, "vision_config") and hasattr(config, "text_config")
         if spec.features == "projected" or spec.modality == "text":
@@ -93,6 +93,17 @@ class _Texts:
     def __call__(self, text: str) -> Tensor:
         made = self.tokenizer(text, padding="max_length", max_length=self.length, truncation=True, return_tensors="pt")
         return torch.cat([made[name] for name in ("input_ids", "attention_mask") if name in made])
+
+
+@contextlib.contextmanager
+def _no_bar() -> Iterator[None]:
+    shown = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
