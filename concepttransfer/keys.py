@@ -44,9 +44,9 @@ def fit(study: Study, name: str, training: Selection, seed: int) -> str:
 
 
 def imported(study: Study, name: str) -> str:
-    """A projection that was fitted elsewhere, for this encoder and language model."""
-    spec = study.encoder_spec(name)
-    return digest("imported", encoder(study, name), spec.prompt_tokens, study.language_model_identity)
+    """A projection that was fitted elsewhere: the encoder as the study's file has it, and the language model."""
+    spec = study.spec.encoders[name]
+    return digest("imported", spec.model_dump(mode="json"), study.language_model_identity)
 
 
 def captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import keys, rates
+from . import imports, keys, processes, rates
 from .errors import ConceptTransferError
 from .selection import Selection
 from .storage import cache_folder, read_json
@@ -31,7 +31,7 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
     if (folder / "index.json").is_file():
         return Features.load(folder)
     encoder = load_encoder(study, name, transfer)
-    with rates.measured("encode", study, name, len(selection.manifest)):
+    with processes.main_first(), rates.measured("encode", study, name, len(selection.manifest)):
         return encode(
             selection.manifest,
             encoder,
@@ -54,8 +54,9 @@ def transfers(study: Study, name: str) -> list[Transfer]:
     """One Transfer a seed: an imported one, else those that come with the study, else the cache's, else fitted now."""
     from .transfer import Transfer
 
-    imported = cache_folder() / "transfers" / keys.imported(study, name)
-    if (imported / "transfer.json").is_file() and "fit" not in study.settings.force:
+    if "fit" in study.settings.force:
+        imports.forget(study, name)
+    elif imported := imports.find(study, name):
         return [Transfer.load(imported)]
     n_seeds = study.settings.seeds or study.spec.train.seeds
     first = study.settings.seed
@@ -75,13 +76,24 @@ def fitted(study: Study, name: str, seed: int) -> Path | None:
 
 
 def _transfer(study: Study, name: str, seed: int) -> Transfer:
-    from .training import fit
+    """One Transfer, from where it lies or fitted into the cache."""
     from .transfer import Transfer
 
-    if "fit" not in study.settings.force and (there := fitted(study, name, seed)):
+    forced = "fit" in study.settings.force
+    if not forced and (there := fitted(study, name, seed)):
         return Transfer.load(there)
-    key = keys.fit(study, name, study.training, seed)
-    folder = _place("transfers", key, forced="fit" in study.settings.force)
+    folder = cache_folder() / "transfers" / keys.fit(study, name, study.training, seed)
+    return fit_to(study, name, seed, folder, force=forced)
+
+
+def fit_to(
+    study: Study, name: str, seed: int, folder: Path, *, dtype: str = "float32", force: bool = False
+) -> Transfer:
+    """Fit one projection into `folder`; one that is there under the same key is kept, one that was begun goes on."""
+    from .training import fit
+
+    if force and folder.exists():
+        shutil.rmtree(folder)
     recipe = study.spec.train
     source, texts = _training_source(study, name)
     with rates.measured("fit", study, name, recipe.steps):
@@ -91,13 +103,15 @@ def _transfer(study: Study, name: str, seed: int) -> Transfer:
             study.language_model,
             recipe,
             folder,
-            key=key,
+            key=keys.fit(study, name, study.training, seed),
             encoder_name=name,
             seed=seed,
             prompt=keys.training_prompt(study),
             prompt_tokens=study.encoder_spec(name).prompt_tokens,
             quiet=study.settings.quiet,
             tuned=study.encoder_spec(name).train,
+            trackers=study.settings.trackers,
+            dtype=dtype,
         )
 
 

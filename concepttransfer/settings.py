@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from . import processes
 from .errors import BadInputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -24,6 +25,7 @@ class Settings:
         force: stages (`encode`, `fit`, `caption`) that are done again although the cache holds them.
         offline: no request to any hub.
         quiet: no progress bars.
+        trackers: `tensorboard`, `wandb`, ...: where fits write their curves, as accelerate names them.
     """
 
     device: str = "auto"
@@ -35,6 +37,7 @@ class Settings:
     force: tuple[str, ...] = ()
     offline: bool = False
     quiet: bool = False
+    trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.device.split(":")[0] not in DEVICES:
@@ -53,7 +56,7 @@ class Settings:
 
         present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         if self.device == "auto":
-            return "cuda" if present["cuda"] else "mps" if present["mps"] else "cpu"
+            return f"cuda:{processes.device_index()}" if present["cuda"] else "mps" if present["mps"] else "cpu"
         if not present[self.device.split(":")[0]]:
             message = f"This machine has no `{self.device}` that torch can use. Leave out --device, or give cpu."
             raise BadInputError(message)

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import pipeline
+from . import imports, pipeline
 from .errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
 from .run_analysis import run_analysis
 from .selection import Selection, select
@@ -75,14 +75,14 @@ class Study:
         return tuple(self.spec.encoders)
 
     def encoder_spec(self, name: str) -> EncoderSpec:
-        """What the study says about one encoder.
+        """What the study says about one encoder; an imported projection brings the transform it was released with.
 
         Raises:
             UnknownNameError: it has none of this name.
         """
         if name not in self.spec.encoders:
             raise UnknownNameError("encoder", name, self.encoders, where=f"study `{self.name}`")
-        return self.spec.encoders[name]
+        return imports.encoder_spec(self, name)
 
     def twin(self, name: str) -> str | None:
         """The random control of an encoder: the random one of its family; None for a control itself."""

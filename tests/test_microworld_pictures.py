@@ -391,7 +391,7 @@ SIGNATURES = Path(__file__).parent / "data" / "microworld_signatures.npy"
 
 
 def signature(animal):
-    """The animal in plain light on grey, as 12 x 12 mean colours: coarse enough for any version of the drawing library."""
+    """The animal in plain light on grey, as 12 x 12 mean colours: coarse enough for any version of Pillow."""
     scene = sample_scene(animal, 7)
     picture, mask = render.render(neutral(scene, scale=1.0, coat=0.0))
     return np.where(mask[..., None], picture, 128).reshape(12, 8, 12, 8, 3).mean((1, 3))

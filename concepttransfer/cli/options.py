@@ -47,7 +47,9 @@ class Run:
     quiet: Annotated[bool, _option("--quiet", help="No progress bars.")] = False
     json: Annotated[bool, _option("--json", help="Print JSON instead of tables.")] = False
 
-    def open(self, *, stage: str, seeds: int | None = None, seed: int | None = None) -> Study:
+    def open(
+        self, *, stage: str, seeds: int | None = None, seed: int | None = None, trackers: tuple[str, ...] = ()
+    ) -> Study:
         """The study, set up as the options say; `--force` is about `stage`."""
         if self.dtype not in (None, "auto", "float32", "bfloat16", "float16"):
             message = f"No dtype `{self.dtype}`. Give one of: auto, float32, bfloat16, float16."
@@ -62,6 +64,7 @@ class Run:
             force=(stage,) if self.force else (),
             offline=self.offline,
             quiet=self.quiet or self.json,
+            trackers=trackers,
         )
         return load_study(self.study, **{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
 

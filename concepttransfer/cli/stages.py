@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from concepttransfer import keys, pipeline
+from concepttransfer import imports, pipeline
 from concepttransfer.errors import BadInputError
 from concepttransfer.plan import plan
-from concepttransfer.storage import cache_folder
 from concepttransfer.study import Study
 
 from .options import Run
@@ -47,12 +46,13 @@ def encode(run: Run) -> None:
 def fit(
     run: Run,
     seeds: Annotated[int | None, typer.Option(help="How many Transfers, with seeds from --seed on.", min=1)] = None,
+    tracker: Annotated[list[str] | None, typer.Option(help="tensorboard, wandb, ...: where curves go too.")] = None,
 ) -> None:
     """Fit the linear projection from an encoder's features into the language model's input space.
 
     Example: concepttransfer fit --encoder beit --seeds 3
     """
-    study = run.open(stage="fit", seeds=seeds, seed=run.seed)
+    study = run.open(stage="fit", seeds=seeds, seed=run.seed, trackers=tuple(tracker or ()))
     if run.on or run.limit:
         study = study.with_training(run.on, run.limit)
     encoders = run.encoders(study)
@@ -121,23 +121,15 @@ def import_projection(
 
     Example: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
     """
-    from concepttransfer.projections.importers import import_projection as read
-
     study = run.open(stage="fit")
     names = run.encoders(study)
     if len(names) != 1:
         message = f"A projection belongs to one encoder; {len(names)} were named."
         raise BadInputError(message)
-    key = keys.imported(study, names[0])
-    folder = cache_folder() / "transfers" / key
-    encoder = pipeline.load_encoder(study, names[0])
-    transfer = read(file, folder, encoder=encoder, encoder_name=names[0], language_model=study.language_model, key=key)
+    transfer = imports.import_projection(study, names[0], file)
     _copy(transfer.folder, run.out, f"transfer-{names[0]}-imported")
-    _report(
-        run,
-        ["encoder", "tokens", "dim", "soft prompts", "folder"],
-        [(names[0], transfer.tokens, transfer.dim, transfer.prompt_tokens, str(transfer.folder))],
-    )
+    row = (names[0], transfer.tokens, transfer.dim, transfer.soft_prompts, str(transfer.folder))
+    _report(run, ["encoder", "tokens", "dim", "soft prompts", "folder"], [row])
 
 
 def _role(study: Study) -> str:
