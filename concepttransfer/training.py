@@ -1,0 +1,199 @@
+"""Fits a projection, and an encoder that is to be tuned, into a frozen language model: nothing but the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
+from .errors import BadInputError, ShapeError
+from .history import thinned
+from .progress import progress
+from .recipe import Recipe
+from .storage import lock
+from .training_data import FeatureSource
+from .training_run import Job, TrainingRun
+from .transfer import Transfer
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from .language_models.base import LanguageModel
+
+SAVE_SECONDS = 600
+"""A checkpoint is written after so long at the latest, however few steps that is."""
+
+
+def fit(
+    source: FeatureSource,
+    texts: Sequence[Sequence[str]],
+    language_model: LanguageModel,
+    recipe: Recipe,
+    folder: Path | str,
+    *,
+    key: str,
+    encoder_name: str,
+    seed: int,
+    prompt: str = "",
+    prompt_tokens: int | None = None,
+    tuned: bool = False,
+    quiet: bool = False,
+    trackers: Sequence[str] = (),
+    dtype: str = "float32",
+    meta: Mapping[str, Any] | None = None,
+) -> Transfer:
+    """Fit one projection with one seed; a run that was killed goes on from its last checkpoint.
+
+    A Transfer of the same `key` that is there already is given back. Under `accelerate launch` every process calls this
+    with the same arguments, and gets the same Transfer; only the main one writes.
+
+    Args:
+        source: features of the training pictures (`StoredFeatures`, `OnlineFeatures`).
+        texts: captions of each row of `source`, in its order; rows without one are left out.
+        language_model: frozen; under several processes it is moved to the process's device.
+        recipe: how.
+        folder: of the Transfer. The checkpoint lies beside it, as do trackers' files (`FOLDER.logs`).
+        key: the caller's name for everything that this fit depends on.
+        encoder_name: the encoder's name in its study, for messages and the Transfer.
+        seed: of first weights, order, choice of captions and dropout.
+        prompt: text between picture and caption; empty: none.
+        prompt_tokens: k soft prompts from one pooled feature; None: one soft prompt a token.
+        tuned: the encoder is trained too, with `recipe.encoder_lr`; `source` must hold its network, which is given back
+            as it came.
+        quiet: show no bar.
+        trackers: `tensorboard`, `wandb`, ... as accelerate names them.
+        dtype: of the saved weights, `float32` or `float16`.
+        meta: whatever the Transfer should say besides.
+
+    Raises:
+        ShapeError: there are not as many lists of texts as rows.
+        TrainingError: the loss is not finite (its rows are named), or one caption does not fit into memory.
+        LockedError: another process makes the same Transfer.
+    """
+    folder = Path(folder)
+    if len(texts) != len(source.row_ids):
+        raise ShapeError(f"{len(source.row_ids)} rows of features need as many lists of texts; these are {len(texts)}.")
+    if tuned and source.trained is None:
+        raise BadInputError(
+            f"{encoder_name} is to be tuned, but its features are frozen. Give OnlineFeatures(tuned=True)."
+        )
+    job = Job(source, texts, language_model, recipe, seed, prompt, prompt_tokens, tuned)
+    accelerator = _accelerator(trackers, folder)
+    with _held(accelerator, folder):
+        if (folder / "transfer.json").is_file() and (there := Transfer.load(folder)).key == key:
+            return there
+        path, named = checkpoint_path(folder), job.fingerprint(key)
+        run = TrainingRun(job, accelerator)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_given_back(job))
+            stack.enter_context(_repeatable(run.device))
+            stack.enter_context(_tracked(accelerator, trackers, recipe, key))
+            run.restore(read_checkpoint(path, named))
+            saved = time.monotonic()
+            for step in _steps(run, f"fit {encoder_name}", quiet or not accelerator.is_main_process):
+                run.step(step)
+                due = run.next_step % recipe.save_every == 0 or time.monotonic() - saved > SAVE_SECONDS
+                if due and run.next_step < recipe.steps and accelerator.is_main_process:
+                    write_checkpoint(path, named, *run.state())
+                    saved = time.monotonic()
+            about = {**run.about(), **(meta or {})}
+            if accelerator.is_main_process:
+                _write(run, folder, key, encoder_name, about, dtype)
+                path.unlink(missing_ok=True)
+            accelerator.wait_for_everyone()
+    return Transfer.load(folder)
+
+
+def _steps(run: TrainingRun, what: str, quiet: bool) -> Iterator[int]:
+    """The steps that are left, with a bar that shows rate, ending time and loss."""
+    total = run.recipe.steps
+    with progress(total, what, unit="step", quiet=quiet, initial=run.next_step) as bar:
+        for step in range(run.next_step, total):
+            yield step
+            bar.set_postfix(loss=f"{run.history[-1][1]:.3f}", refresh=False)
+            bar.update()
+
+
+def _write(run: TrainingRun, folder: Path, key: str, encoder_name: str, meta: Mapping[str, Any], dtype: str) -> None:
+    job = run.job
+    run.projection.fold()
+    Transfer.write(
+        folder,
+        run.projection,
+        key=key,
+        encoder=encoder_name,
+        seed=job.seed,
+        space=job.source.space,
+        encoder_identity=job.source.identity,
+        language_model_id=job.language_model.id,
+        tokens=job.source.tokens,
+        meta=meta,
+        history=thinned(np.array(run.history), run.recipe.evaluate_every),
+        encoder_state=None if run.encoder is None else run.encoder.state_dict(),
+        dtype=dtype,
+    )
+
+
+def _accelerator(trackers: Sequence[str], folder: Path) -> Accelerator:
+    from accelerate import Accelerator
+
+    logs = folder.with_name(f"{folder.name}.logs")
+    return Accelerator(log_with=list(trackers) or None, project_dir=logs if trackers else None)
+
+
+@contextlib.contextmanager
+def _held(accelerator: Accelerator, folder: Path) -> Iterator[None]:
+    """The main process holds the folder; the others wait until it does."""
+    with lock(folder) if accelerator.is_main_process else contextlib.nullcontext():
+        accelerator.wait_for_everyone()
+        yield
+
+
+@contextlib.contextmanager
+def _tracked(accelerator: Accelerator, trackers: Sequence[str], recipe: Recipe, key: str) -> Iterator[None]:
+    settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in recipe.model_dump().items()}
+    if trackers:
+        accelerator.init_trackers("concepttransfer", {**settings, "key": key})
+    try:
+        yield
+    finally:
+        for tracker in accelerator.trackers:  # not end_training(), which would also part the processes
+            tracker.finish()
+
+
+@contextlib.contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """On a GPU, take the algorithms that give the same bytes twice, where there are any."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@contextlib.contextmanager
+def _given_back(job: Job) -> Iterator[None]:
+    """Leave language model and encoder as they came, so that the next seed starts where this one did."""
+    model, encoder = job.language_model, job.encoder
+    recomputes = model.gradient_checkpointing
+    model.gradient_checkpointing = job.recipe.gradient_checkpointing
+    state = {} if encoder is None else {name: value.clone() for name, value in encoder.state_dict().items()}
+    try:
+        yield
+    finally:
+        model.gradient_checkpointing = recomputes
+        if encoder is not None:
+            encoder.load_state_dict(state)
+            encoder.zero_grad(set_to_none=True)
