@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from .encoders.base import Encoder
-from .errors import BadInputError, EmptyDataError, MismatchError, UnknownNameError
+from .errors import BadInputError, MismatchError, UnknownNameError
 from .features import FORMAT, INDEX, Features
+from .inputs import Items, collate
 from .manifest import Manifest
 from .progress import progress
 from .provenance import provenance
@@ -33,8 +34,6 @@ MANY = 1000
 
 Span = tuple[int, int, int]
 """A shard's number, its first row and the row after its last."""
-Item = tuple[int, Tensor | str]
-"""A row's number, and its input or the reason why there is none."""
 
 
 @dataclass(frozen=True)
@@ -80,53 +79,6 @@ def run(job: Job) -> Features:
         _encode_missing(job, items, spans)
         _write_index(job, [read_shard(job.path(number)) for number, _, _ in spans])
         return Features.load(job.folder)
-
-
-class Items(Dataset[Item]):
-    """The inputs of an encoder by number; those that cannot be read by reason."""
-
-    def __init__(self, manifest: Manifest, transform: Callable[[Any], Tensor], texts: NDArray[np.int64] | None) -> None:
-        """Items of a manifest; `texts [n,2]` are row and text numbers, None for pictures."""
-        self.manifest, self.transform, self.texts = manifest, transform, texts
-
-    @classmethod
-    def of(cls, manifest: Manifest, encoder: Encoder) -> Items:
-        """What an encoder reads of a manifest.
-
-        Raises:
-            EmptyDataError: nothing that it could read.
-        """
-        if encoder.modality == "image":
-            if manifest.pictures is None:
-                raise EmptyDataError(f"`{manifest.name}` has no pictures, which {encoder.id} reads.")
-            return cls(manifest, encoder.transform, None)
-        pairs = [(i, j) for i, row in enumerate(manifest.rows) for j in range(len(row.texts))]
-        if not pairs:
-            raise EmptyDataError(f"`{manifest.name}` has no texts, which {encoder.id} reads.")
-        return cls(manifest, encoder.transform, np.asarray(pairs))
-
-    def __len__(self) -> int:
-        return len(self.manifest) if self.texts is None else len(self.texts)
-
-    def id(self, number: int) -> str:
-        """The id of an item."""
-        if self.texts is None:
-            return self.manifest.rows[number].id
-        row, text = self.texts[number]
-        return f"{self.manifest.rows[row].id}#{text}"
-
-    def __getitem__(self, number: int) -> Item:
-        try:
-            return number, self.transform(self._content(number))
-        except Exception as error:  # whatever a broken file does to a decoder
-            reason = str(error) if isinstance(error, BadInputError) else f"{type(error).__name__}: {error}"
-            return number, reason.split("\n")[0]
-
-    def _content(self, number: int) -> Any:
-        if self.texts is None:
-            return self.manifest.read(number)
-        row, text = self.texts[number]
-        return self.manifest.rows[row].texts[text]
 
 
 class _Batches:
@@ -184,8 +136,13 @@ def _encode_span(job: Job, items: Items, span: Span, batches: Iterator[Any], bar
     return content
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _features(job: Job, inputs: Tensor, ids: list[str]) -> NDArray[Any]:
+    """Features `[b, tokens, dim]` in the store's dtype.
+
+    Not in inference mode: transformers keeps BEiT's position indices in a cache of the process, and made there they
+    could not be used by a later fit that trains the encoder.
+    """
     features = job.encoder.encode(inputs).float().cpu()
     stored = features.to(getattr(torch, job.dtype))
     finite = torch.isfinite(stored).flatten(1).all(1)
@@ -203,7 +160,7 @@ def _loader(job: Job, items: Items, spans: list[Span]) -> DataLoader[Any]:
         items,
         batch_sampler=_Batches(job, spans),  # type: ignore[arg-type]  # ranges are sequences of row numbers
         num_workers=_workers(job, sum(stop - start for _, start, stop in spans)),
-        collate_fn=_collate,
+        collate_fn=collate,
         pin_memory=getattr(device, "type", "cpu") == "cuda",
     )
 
@@ -215,14 +172,6 @@ def _workers(job: Job, n_rows: int) -> int:
         return 0
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(usable - 1, 0)
-
-
-def _collate(items: list[Item]) -> tuple[list[int], Tensor | None, list[tuple[int, str]]]:
-    """Numbers and inputs `[b, ...]` of what could be read; numbers and reasons of what could not."""
-    good = [(number, found) for number, found in items if isinstance(found, Tensor)]
-    failures = [(number, found) for number, found in items if isinstance(found, str)]
-    inputs = torch.stack([found for _, found in good]) if good else None
-    return [number for number, _ in good], inputs, failures
 
 
 def _write(job: Job, span: Span, content: _Content) -> None:

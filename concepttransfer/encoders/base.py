@@ -147,7 +147,7 @@ class ModuleEncoder:
     @cached_property
     def shape(self) -> tuple[int, int]:
         """`(tokens, dim)` of one picture or text; one blank input is run to find out."""
-        with torch.inference_mode():
+        with torch.no_grad():
             features = self.encode(self.transform(_blank(self.modality))[None])
         return features.shape[1], features.shape[2]
 
