@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -33,15 +33,20 @@ class Pictures:
 
     Attributes:
         pixels: uint8 `[n,96,96,3]`, memory-mapped where they are many.
-        animals: each picture's animal.
+        labels: each picture's `class`, `habitat`, `object` and `pose`.
         texts: each picture's captions.
         id: sha256 of the manifest and of some of the pixels.
     """
 
     pixels: np.ndarray[Any, np.dtype[np.uint8]]
-    animals: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
     texts: tuple[tuple[str, ...], ...]
     id: str
+
+    @property
+    def animals(self) -> tuple[str, ...]:
+        """Each picture's animal."""
+        return self.labels["class"]
 
     def take(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> Tensor:
         """The pictures of these rows, uint8 `[b,96,96,3]`."""
@@ -59,9 +64,14 @@ def pretraining_pictures(n: int, *, quiet: bool = False) -> Pictures:
 
 
 @cache
+def pictures_of(split: str) -> Pictures:
+    """All pictures of a split, without a word about progress."""
+    return _pictures(split, None, True)
+
+
 def dev_pictures() -> Pictures:
     """The 500 pictures of the split `dev`, on which recipes are chosen."""
-    return _pictures("dev", None, True)
+    return pictures_of("dev")
 
 
 def _pictures(split: str, n: int | None, quiet: bool) -> Pictures:
@@ -71,8 +81,8 @@ def _pictures(split: str, n: int | None, quiet: bool) -> Pictures:
     with lock(path, wait=-1):
         if not path.exists():
             _draw_all(manifest, split, n, path, quiet)
-    animals = tuple(str(animal) for animal in manifest.labels("class"))
-    return Pictures(np.load(path, mmap_mode="r"), animals, manifest.texts, identity)
+    labels = {name: tuple(map(str, manifest.labels(name))) for name in ("class", "habitat", "object", "pose")}
+    return Pictures(np.load(path, mmap_mode="r"), labels, manifest.texts, identity)
 
 
 def _draw_all(manifest: Manifest, split: str, n: int | None, path: Path, quiet: bool) -> None:
