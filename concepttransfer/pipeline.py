@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import imports, keys, processes, rates
-from .errors import ConceptTransferError
+from .errors import BadInputError, ConceptTransferError, MissingResourceError
 from .selection import Selection
 from .storage import cache_folder, read_json
 
@@ -26,9 +27,10 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
     """Features of one data set, from the cache or encoded now; `transfer` is the fit of a tuned encoder."""
     from .features import Features, encode
 
+    _fetch(study, name)
     key = keys.features(study, name, selection, transfer)
     folder = _place("features", key, forced="encode" in study.settings.force)
-    if (folder / "index.json").is_file():
+    with contextlib.suppress(MissingResourceError, BadInputError):  # a broken store is mended by encoding again
         return Features.load(folder)
     encoder = load_encoder(study, name, transfer)
     with processes.main_first(), rates.measured("encode", study, name, len(selection.manifest)):
@@ -40,6 +42,13 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
             batch_size=study.settings.batch_size or 64,
             quiet=study.settings.quiet,
         )
+
+
+def _fetch(study: Study, name: str) -> None:
+    """Have the weights on this machine before keys are made of them: a download must not change a key."""
+    from .encoders import fetch
+
+    fetch(study.encoder_spec(name), study.root)
 
 
 def load_encoder(study: Study, name: str, transfer: Transfer | None = None) -> Encoder:
@@ -54,6 +63,7 @@ def transfers(study: Study, name: str) -> list[Transfer]:
     """One Transfer a seed: an imported one, else those that come with the study, else the cache's, else fitted now."""
     from .transfer import Transfer
 
+    _fetch(study, name)
     if "fit" in study.settings.force:
         imports.forget(study, name)
     elif imported := imports.find(study, name):
