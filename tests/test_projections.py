@@ -109,7 +109,9 @@ def proj_ckpt(path, shape, dtype=torch.float16, **how):
 def test_released_projections_are_read_by_their_shapes(tmp_path, name):
     shape, tokens, dim, k = RELEASED[name]
     state = proj_ckpt(tmp_path / "proj.ckpt", shape)
-    made = import_limber(tmp_path / "proj.ckpt", tmp_path / "t", **named(tokens, dim, **GPTJ), dtype="float16")
+    who = named(tokens, dim, **GPTJ, changes={"image_size": 384})
+    made = import_limber(tmp_path / "proj.ckpt", tmp_path / "t", **who, dtype="float16")
+    assert made.meta["encoder_changes"] == {"image_size": 384}
     assert (made.prompt_tokens, made.soft_prompts, made.d_model) == (k, k or tokens, 4096)
     assert RELEASED_TRANSFORM in made.meta["imported"]["note"]
     x = torch.randn(1, 2 if tokens > 1 else 1, dim)
