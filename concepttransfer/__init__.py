@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .features import Features, encode
     from .language_models import load_language_model
     from .manifest import Manifest, Row
-    from .recipe import Recipe
     from .result import Result
     from .study import Study, load_study
+    from .training.recipe import Recipe
     from .transfer import Transfer
 
 _HOMES = {
@@ -31,7 +31,7 @@ _HOMES = {
     "Features": "features",
     "Manifest": "manifest",
     "On": "analysis",
-    "Recipe": "recipe",
+    "Recipe": "training.recipe",
     "Result": "result",
     "Row": "manifest",
     "Study": "study",

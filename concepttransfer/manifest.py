@@ -157,13 +157,19 @@ class Manifest:
             raise BadInputError(f"{type(error).__name__}: {error}") from error
 
     def limit(self, n: int | None) -> Manifest:
-        """`n` rows spread evenly over all, in their order, so that a sorted manifest keeps its classes; None: all."""
+        """`n` rows drawn by their ids, in their order: no order of classes can bias it, and fewer are part of more.
+
+        None keeps all.
+
+        Raises:
+            BadInputError: `n` leaves nothing.
+        """
         if n is None or n >= len(self):
             return self
         if n < 1:
             raise BadInputError(f"A limit of {n} rows leaves nothing. Give 1 or more.")
-        kept = tuple(self.rows[i * len(self) // n] for i in range(n))
-        return replace(self, rows=kept)
+        kept = set(sorted(self.ids, key=digest)[:n])
+        return replace(self, rows=tuple(row for row in self.rows if row.id in kept))
 
     def take(self, ids: Iterable[str]) -> Manifest:
         """The rows named, in the order named.

@@ -124,7 +124,7 @@ class Sampled:
         the latter, with 10 classes, in 90 %.
 
         Returns:
-            low and high; NaN where fewer than two units vary.
+            low and high; NaN where fewer than two units vary. Two seeds count as three, whose t is large enough already.
         """
         deviations, influence, units = self._deviations(unit)
         if units < 2 or not np.isfinite(self.value) or len(deviations) == 0:
@@ -153,7 +153,7 @@ class Sampled:
 
         total, by_seed = float(deviations.var()), float(self.seeds.var())
         by_unit = max(total - by_seed, 0.0)
-        inverse = by_unit**2 / (units - 1) + by_seed**2 / max(self.n_seeds - 1, 1)
+        inverse = by_unit**2 / (units - 1) + by_seed**2 / max(self.n_seeds - 1, 2)
         if inverse == 0:
             return 1.0
         tail = (1 + LEVEL) / 2
@@ -193,16 +193,16 @@ def resample(ratios: Sequence[Ratio], clusters: ArrayLike, *, n_resamples: int =
     if not ratios:
         return []
     rng = np.random.default_rng(seed)
-    parts = [r.numerator for r in ratios] + [r.denominator for r in ratios]
-    draws = _draws(np.concatenate(parts).astype(np.float64).T, codes, n_resamples, rng)
+    draws = _draws(ratios, codes, n_resamples, rng)
     ends = itertools.pairwise(np.cumsum([0, *(len(r.numerator) for r in ratios)]))
     return [_sampled(r, [d[:, a:b] for d in draws], codes, rng) for r, (a, b) in zip(ratios, ends, strict=True)]
 
 
-def _draws(columns: Floats, codes: Ints, n_resamples: int, rng: np.random.Generator) -> list[Floats]:
-    """Resampled ratios [n_resamples, n_ratios]: of whole classes, of pictures in drawn classes, of pictures alone."""
-    order = np.argsort(codes, kind="stable")
-    columns, sizes = columns[order], np.bincount(codes).astype(np.int64)
+def _draws(ratios: Sequence[Ratio], codes: Ints, n_resamples: int, rng: np.random.Generator) -> list[Floats]:
+    """Resampled ratios [n_resamples, seeds of all]: whole classes, pictures in drawn classes, pictures alone."""
+    order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes).astype(np.int64)
+    columns, tops, bottoms = _columns(ratios)
+    columns = columns[order]
     sums = np.add.reduceat(columns, np.r_[0, np.cumsum(sizes)[:-1]])
     blocks: list[tuple[Floats, Floats, Floats]] = []
     step = max(1, _BLOCK // len(codes))
@@ -212,9 +212,20 @@ def _draws(columns: Floats, codes: Ints, n_resamples: int, rng: np.random.Genera
         nested = _weights(times * sizes, sizes, rng)
         alone = _unbiased(_weights(np.broadcast_to(sizes, times.shape), sizes, rng), sizes)
         blocks.append((times.astype(np.float64) @ sums, nested @ columns, alone @ columns))
-    half = columns.shape[1] // 2
     totals = [np.concatenate(kind) for kind in zip(*blocks, strict=True)]
-    return [_divide(total[:, :half], total[:, half:]) for total in totals]
+    return [_divide(total[:, tops], total[:, bottoms]) for total in totals]
+
+
+def _columns(ratios: Sequence[Ratio]) -> tuple[Floats, Ints, Ints]:
+    """The sums to be made [n_rows, n_columns], each array once; where numerators and denominators stand."""
+    arrays = {id(part): part for ratio in ratios for part in (ratio.numerator, ratio.denominator)}
+    starts = dict(zip(arrays, np.cumsum([0, *(len(array) for array in arrays.values())]), strict=False))
+
+    def places(parts: list[Floats]) -> Ints:
+        return np.concatenate([starts[id(part)] + np.arange(len(part)) for part in parts])
+
+    columns = np.concatenate(list(arrays.values())).astype(np.float64).T
+    return columns, places([r.numerator for r in ratios]), places([r.denominator for r in ratios])
 
 
 def _weights(drawn: Ints, sizes: Ints, rng: np.random.Generator) -> Floats:

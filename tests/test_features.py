@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-import concepttransfer.encoding as encoding
+import concepttransfer.features.encoding as encoding
 from concepttransfer.encoders import load_encoder
 from concepttransfer.encoders.spec import EncoderSpec
 from concepttransfer.errors import BadInputError, EmptyDataError, LockedError, MismatchError, MissingResourceError
 from concepttransfer.features import Features, encode, features_key
+from concepttransfer.features.shards import ShardedArray, read_shard, write_shard
 from concepttransfer.manifest import FolderPictures, Manifest, Row
-from concepttransfer.shards import ShardedArray, read_shard, write_shard
 from concepttransfer.storage import lock
 
 TESTS = Path(__file__).parent

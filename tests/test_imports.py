@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import concepttransfer as ct
-from concepttransfer import imports
 from concepttransfer.cli import main
 from concepttransfer.errors import MismatchError
+from concepttransfer.study import imports
 
 
 @pytest.fixture

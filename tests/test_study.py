@@ -6,7 +6,7 @@ import pytest
 
 import concepttransfer as ct
 from concepttransfer.errors import BadInputError, MissingResourceError, StudyError, UnknownNameError
-from concepttransfer.study_file import packaged_studies, read_study
+from concepttransfer.study.file import packaged_studies, read_study
 
 GOOD = """\
 name: mine
@@ -102,8 +102,9 @@ def test_settings_are_checked():
         ct.load_study("microworld", device="gpu")
 
 
-def test_limit_spreads_over_the_whole_manifest():
+def test_a_limit_is_no_matter_of_order_and_fewer_are_part_of_more():
     whole, part = ct.load_study().manifest("dev"), ct.load_study(limit=50).manifest("dev")
     assert len(part) == 50
     assert set(part.ids) < set(whole.ids)
     assert len({row.labels["class"] for row in part.rows}) >= 25
+    assert set(ct.load_study(limit=20).manifest("dev").ids) < set(part.ids)

@@ -10,15 +10,15 @@ from PIL import Image
 from safetensors.torch import load_file
 from tiny_fit import NOUNS, PROMPT, RECIPE, features, language_model, run, texts
 
-from concepttransfer.batch_plan import BatchPlan, hold_out
-from concepttransfer.checkpoints import checkpoint_path
 from concepttransfer.encoders.base import Built, ModuleEncoder
 from concepttransfer.errors import BadInputError, EmptyDataError, LockedError, ShapeError, TrainingError
 from concepttransfer.manifest import Manifest, Row
-from concepttransfer.recipe import Recipe
-from concepttransfer.schedule import learning_rate
 from concepttransfer.storage import lock
-from concepttransfer.training_data import OnlineFeatures, StoredFeatures, statistics
+from concepttransfer.training.batch_plan import BatchPlan, hold_out
+from concepttransfer.training.checkpoints import checkpoint_path
+from concepttransfer.training.recipe import Recipe
+from concepttransfer.training.schedule import learning_rate
+from concepttransfer.training.sources import OnlineFeatures, StoredFeatures, statistics
 from concepttransfer.transfer import Transfer
 
 

@@ -14,9 +14,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPTJConfig, GPTJForCausalL
 
 from concepttransfer.features import Features
 from concepttransfer.language_models.causal import CausalLanguageModel
-from concepttransfer.recipe import Recipe
-from concepttransfer.training import fit
-from concepttransfer.training_data import StoredFeatures
+from concepttransfer.training.fit import fit
+from concepttransfer.training.recipe import Recipe
+from concepttransfer.training.sources import StoredFeatures
 
 NOUNS = ["otter", "zebra", "whale", "horse"]
 WORDS = ["<end>", "<unknown>", "A", "picture", "of", "a", "in", "the", "water", "grass", "big", "old", *NOUNS]

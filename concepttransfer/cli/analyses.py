@@ -12,9 +12,9 @@ import typer
 from concepttransfer import analysis
 from concepttransfer.analysis import Option, Spec
 from concepttransfer.errors import ConceptTransferError
-from concepttransfer.plan import STAGES, plan
 from concepttransfer.result import Result
 from concepttransfer.study import Study
+from concepttransfer.study.plan import STAGES, plan
 
 from .options import Run, signed
 from .show import say, show_frame, show_json, show_plan

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from concepttransfer.errors import UnknownNameError
-from concepttransfer.plan import folder_size
 from concepttransfer.storage import cache_folder, lock, read_json
+from concepttransfer.study.plan import folder_size
 
 from .show import say, show_json, show_rows, size
 

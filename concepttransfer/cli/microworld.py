@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from concepttransfer.errors import UnknownNameError
-from concepttransfer.settings import Settings
+from concepttransfer.study.settings import Settings
 
 from .show import duration, say, show_rows
 
@@ -67,8 +67,8 @@ def build(
 def _transfers(encoders: list[str] | None, out: Path | None, device: str, *, force: bool, quiet: bool) -> None:
     """Fit what the microworld's study ships: every encoder's projection, with every seed, as float16."""
     from concepttransfer.microworld import WEIGHTS
-    from concepttransfer.pipeline import fit_to
     from concepttransfer.study import load_study
+    from concepttransfer.study.pipeline import fit_to
 
     study = load_study("microworld", device=device, quiet=quiet)
     for name in encoders or study.encoders:

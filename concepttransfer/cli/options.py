@@ -13,8 +13,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from concepttransfer.errors import BadInputError
-from concepttransfer.settings import Settings
 from concepttransfer.study import Study, load_study
+from concepttransfer.study.settings import Settings
 
 SHARED = "Options that every command has"
 _option = functools.partial(typer.Option, rich_help_panel=SHARED)
@@ -35,7 +35,7 @@ class Run:
     ] = None
     out: Annotated[Path | None, _option(help="Write what comes out into this folder.", file_okay=False)] = None
     seed: Annotated[int, _option(help="Of the first fit (fit), or of the resampling (analyses).", min=0)] = 0
-    limit: Annotated[int | None, _option(help="Use at most so many pictures, spread evenly.", min=1)] = None
+    limit: Annotated[int | None, _option(help="Use at most so many pictures, drawn by their ids.", min=1)] = None
     force: Annotated[bool, _option("--force", help="Do this command's own stage again although it is cached.")] = False
     dry_run: Annotated[bool, _option("--dry-run", help="Say stages, times and bytes; do nothing.")] = False
     device: Annotated[str, _option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto"

@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from concepttransfer.plan import Step
+    from concepttransfer.study.plan import Step
 
 
 def say(text: str) -> None:

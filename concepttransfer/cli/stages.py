@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from concepttransfer import imports, pipeline
 from concepttransfer.errors import BadInputError
-from concepttransfer.plan import plan
-from concepttransfer.study import Study
+from concepttransfer.study import Study, imports, pipeline
+from concepttransfer.study.plan import plan
 
 from .options import Run
 from .show import say, show_json, show_plan, show_rows

@@ -10,7 +10,7 @@ import typer
 from concepttransfer import analysis
 from concepttransfer.errors import BadInputError
 from concepttransfer.storage import write_text
-from concepttransfer.study_file import find_study, packaged_studies, read_study
+from concepttransfer.study.file import find_study, packaged_studies, read_study
 
 from .options import Run
 from .show import say, show_json, show_rows

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import EmptyDataError, UnknownNameError
-from .manifest import Manifest
+from ..errors import EmptyDataError, UnknownNameError
+from ..manifest import Manifest
 
 if TYPE_CHECKING:
-    from .concepts import ConceptSet
-    from .study_file import StudySpec
+    from ..concepts import ConceptSet
+    from .file import StudySpec
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
@@ -27,7 +27,7 @@ class Selection:
         name: what results call it.
         entry: which reader, and what that reader needs.
         root: the folder that the entry's relative paths start from.
-        n: at most so many rows, spread evenly; None: all.
+        n: at most so many rows; None: all.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Selection:
     @cached_property
     def manifest(self) -> Manifest:
         """Its rows, read once."""
-        from .data import read_data
+        from ..data import read_data
 
         return read_data(dict(self.entry), self.root).limit(self.n)
 
     @cached_property
     def concepts(self) -> ConceptSet:
         """What counts as right for each of its rows: the words of its names table, or AwA2's animals."""
-        from .concepts import animals, from_names_csv
+        from ..concepts import animals, from_names_csv
 
         if names := self.entry.get("names"):
             return from_names_csv(self.root / names, self.manifest)

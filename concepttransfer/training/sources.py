@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import BadInputError
 from .batch_plan import Indices, generator
-from .errors import BadInputError
 
 if TYPE_CHECKING:
-    from .encoders.base import Encoder
-    from .features import Features
-    from .manifest import Manifest
+    from ..encoders.base import Encoder
+    from ..features import Features
+    from ..manifest import Manifest
 
 SAMPLED_ROWS = 4096
 """Rows from which the statistics of the training set are taken."""

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import BadInputError
-from .storage import write_bytes
+from ..errors import BadInputError
+from ..storage import write_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from ..errors import BadInputError
 from . import processes
-from .errors import BadInputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

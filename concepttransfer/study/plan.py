@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..storage import cache_folder, read_json
 from . import keys, pipeline, rates
-from .storage import cache_folder, read_json
 
 if TYPE_CHECKING:
     from .selection import Selection
@@ -70,7 +70,7 @@ def _fits(study: Study, name: str) -> Iterator[Step]:
 
 
 def _evaluation(study: Study, name: str, selection: Selection, until: str) -> Iterator[Step]:
-    from .transfer import Transfer
+    from ..transfer import Transfer
 
     n = len(selection.manifest)
     tuned = study.encoder_spec(name).train

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..errors import BadInputError, ShapeError
+from ..progress import progress
+from ..storage import lock
+from ..transfer import Transfer
 from .checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
-from .errors import BadInputError, ShapeError
 from .history import thinned
-from .progress import progress
 from .recipe import Recipe
-from .storage import lock
-from .training_data import FeatureSource
-from .training_run import Job, TrainingRun
-from .transfer import Transfer
+from .run import Job, TrainingRun
+from .sources import FeatureSource
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from .language_models.base import LanguageModel
+    from ..language_models.base import LanguageModel
 
 SAVE_SECONDS = 600
 """A checkpoint is written after so long at the latest, however few steps that is."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .decoding import Decoding
-from .encoders.spec import EncoderSpec
-from .errors import StudyError, UnknownNameError, suggestion
-from .recipe import Recipe
+from ..decoding import Decoding
+from ..encoders.spec import EncoderSpec
+from ..errors import StudyError, UnknownNameError, suggestion
+from ..training.recipe import Recipe
 
 STUDIES = Path(str(files("concepttransfer.studies")))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..errors import TrainingError
 from .batch_plan import Batch
-from .errors import TrainingError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

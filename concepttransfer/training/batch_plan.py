@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadInputError, EmptyDataError
-from .storage import digest
+from ..errors import BadInputError, EmptyDataError
+from ..storage import digest
 
 Indices = NDArray[np.int64]
 

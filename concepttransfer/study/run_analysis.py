@@ -6,14 +6,14 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConceptTransferError
+from ..provenance import provenance
 from . import pipeline
-from .errors import ConceptTransferError
-from .provenance import provenance
 from .selection import Selection
 
 if TYPE_CHECKING:
-    from .analysis import Artifact, Spec
-    from .result import Result
+    from ..analysis import Artifact, Spec
+    from ..result import Result
     from .study import Study
 
 THUMBNAIL = 160

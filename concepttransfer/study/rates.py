@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .storage import cache_folder, digest, read_json, write_json
+from ..storage import cache_folder, digest, read_json, write_json
 
 if TYPE_CHECKING:
     from .study import Study

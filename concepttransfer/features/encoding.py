@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .encoders.base import Encoder
-from .errors import BadInputError, MismatchError, UnknownNameError
-from .features import FORMAT, INDEX, Features
-from .inputs import Items, collate
-from .manifest import Manifest
-from .progress import progress
-from .provenance import provenance
+from ..encoders.base import Encoder
+from ..errors import BadInputError, MismatchError, UnknownNameError
+from ..inputs import Items, collate
+from ..manifest import Manifest
+from ..progress import progress
+from ..provenance import provenance
+from ..storage import file_digest, lock, read_json, write_json
 from .shards import Shard, read_shard, write_shard
-from .storage import file_digest, lock, read_json, write_json
+from .store import FORMAT, INDEX, Features
 
 MAX_SHARD_ROWS = 1 << 16
 MANY = 1000

@@ -7,17 +7,17 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BadInputError, ConceptTransferError, MissingResourceError
+from ..storage import cache_folder, read_json
 from . import imports, keys, processes, rates
-from .errors import BadInputError, ConceptTransferError, MissingResourceError
 from .selection import Selection
-from .storage import cache_folder, read_json
 
 if TYPE_CHECKING:
-    from .captioning import Captions
-    from .encoders.base import Encoder
-    from .features import Features
+    from ..captioning import Captions
+    from ..encoders.base import Encoder
+    from ..features import Features
+    from ..transfer import Transfer
     from .study import Study
-    from .transfer import Transfer
 
 DISK_SHARE = 0.25
 """`features: auto` stores training features that take at most this share of the free disk."""
@@ -25,7 +25,7 @@ DISK_SHARE = 0.25
 
 def features(study: Study, name: str, selection: Selection, transfer: Transfer | None = None) -> Features:
     """Features of one data set, from the cache or encoded now; `transfer` is the fit of a tuned encoder."""
-    from .features import Features, encode
+    from ..features import Features, encode
 
     _fetch(study, name)
     key = keys.features(study, name, selection, transfer)
@@ -46,14 +46,14 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
 
 def _fetch(study: Study, name: str) -> None:
     """Have the weights on this machine before keys are made of them: a download must not change a key."""
-    from .encoders import fetch
+    from ..encoders import fetch
 
     fetch(study.encoder_spec(name), study.root)
 
 
 def load_encoder(study: Study, name: str, transfer: Transfer | None = None) -> Encoder:
     """The encoder ready to run on the study's device; a tuned one as its fit left it."""
-    from .encoders import load_encoder as load
+    from ..encoders import load_encoder as load
 
     state = transfer.encoder_state() if transfer else None
     return load(study.encoder_spec(name), study.root, device=study.settings.torch_device(), state=state)
@@ -61,7 +61,7 @@ def load_encoder(study: Study, name: str, transfer: Transfer | None = None) -> E
 
 def transfers(study: Study, name: str) -> list[Transfer]:
     """One Transfer a seed: an imported one, else those that come with the study, else the cache's, else fitted now."""
-    from .transfer import Transfer
+    from ..transfer import Transfer
 
     _fetch(study, name)
     if "fit" in study.settings.force:
@@ -87,7 +87,7 @@ def fitted(study: Study, name: str, seed: int) -> Path | None:
 
 def _transfer(study: Study, name: str, seed: int) -> Transfer:
     """One Transfer, from where it lies or fitted into the cache."""
-    from .transfer import Transfer
+    from ..transfer import Transfer
 
     forced = "fit" in study.settings.force
     if not forced and (there := fitted(study, name, seed)):
@@ -100,7 +100,7 @@ def fit_to(
     study: Study, name: str, seed: int, folder: Path, *, dtype: str = "float32", force: bool = False
 ) -> Transfer:
     """Fit one projection into `folder`; one that is there under the same key is kept, one that was begun goes on."""
-    from .training import fit
+    from ..training.fit import fit
 
     if force and folder.exists():
         shutil.rmtree(folder)
@@ -127,7 +127,7 @@ def fit_to(
 
 def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]]]:
     """The features to fit on, from the store or encoded in the loop, and the texts of the same rows."""
-    from .training_data import OnlineFeatures, StoredFeatures
+    from ..training.sources import OnlineFeatures, StoredFeatures
 
     manifest = study.training.manifest
     if not any(manifest.texts):
@@ -165,7 +165,7 @@ def captions(study: Study, name: str, selection: Selection) -> list[Captions]:
 
 
 def _captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> Captions:
-    from .captioning import Captions, caption
+    from ..captioning import Captions, caption
 
     key = keys.captions(study, name, selection, transfer)
     folder = _place("captions", key, forced="caption" in study.settings.force)

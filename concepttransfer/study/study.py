@@ -9,22 +9,22 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
+from ..storage import write_text
 from . import imports, pipeline
-from .errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
+from .file import StudySpec, find_study, read_study
 from .run_analysis import run_analysis
 from .selection import Selection, select
 from .settings import Settings
-from .storage import write_text
-from .study_file import StudySpec, find_study, read_study
 
 if TYPE_CHECKING:
-    from .captioning import Captions
-    from .concepts import ConceptSet
-    from .encoders.spec import EncoderSpec
-    from .features import Features
-    from .manifest import Manifest
-    from .result import Result
-    from .transfer import Transfer
+    from ..captioning import Captions
+    from ..concepts import ConceptSet
+    from ..encoders.spec import EncoderSpec
+    from ..features import Features
+    from ..manifest import Manifest
+    from ..result import Result
+    from ..transfer import Transfer
 
 
 def load_study(name: str | Path = "microworld", **settings: Any) -> Study:
@@ -147,7 +147,7 @@ class Study:
         self, name: str, *, encoders: Sequence[str], on: str | None = None, **options: Any
     ) -> dict[str, Result]:
         """As `analyze`, one Result for each data set of the role, by the data set's name."""
-        from . import analysis
+        from .. import analysis
 
         spec = analysis.get(name)
         known = [option.name for option in spec.options]
@@ -181,7 +181,7 @@ class Study:
     def resolve(self, path: str) -> Path:
         """A path of the study's file: `microworld:NAME` is inside the package, others start from the study's root."""
         if path.startswith("microworld:"):
-            from .microworld import WEIGHTS
+            from ..microworld import WEIGHTS
 
             return WEIGHTS / path.removeprefix("microworld:")
         return self.root / path
@@ -189,7 +189,7 @@ class Study:
     @cached_property
     def language_model(self) -> Any:
         """The frozen language model, loaded when first asked for."""
-        from .language_models import load_language_model
+        from ..language_models import load_language_model
 
         dtype = self.settings.torch_dtype(self.spec.dtype)
         return load_language_model(
@@ -199,7 +199,7 @@ class Study:
     @cached_property
     def language_model_identity(self) -> str:
         """The language model's id, known without loading it."""
-        from .language_models import language_model_identity
+        from ..language_models import language_model_identity
 
         return language_model_identity(self.spec.language_model, self.root)
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadInputError
-from .storage import write_bytes
+from ..errors import BadInputError
+from ..storage import write_bytes
 
 _CODES = {"F16": "<f2", "F32": "<f4"}
 _NAMES = {"float16": "F16", "float32": "F32"}

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..projections import Projection, build_projection
+from ..storage import digest
 from .accumulation import Accumulator
 from .batch_plan import Batch, BatchPlan, draw, hold_out, validation_batches
 from .checkpoints import optimizer_tensors, restore_optimizer
-from .projections import Projection, build_projection
 from .recipe import Recipe
 from .schedule import learning_rate
-from .storage import digest
-from .training_data import FeatureSource, statistics
+from .sources import FeatureSource, statistics
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from .language_models.base import LanguageModel
+    from ..language_models.base import LanguageModel
 
 CPU_MICRO_BATCH = 64
 """Where a micro-batch is not given: on a CPU the machine would swap before an allocation fails."""

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadInputError, MismatchError, MissingResourceError
+from ..errors import BadInputError, MismatchError, MissingResourceError
+from ..storage import digest, file_digest, read_json
 from .shards import ShardedArray, read_shard
-from .storage import digest, file_digest, read_json
 
 if TYPE_CHECKING:
-    from .encoders.base import Encoder
-    from .manifest import Manifest
+    from ..encoders.base import Encoder
+    from ..manifest import Manifest
 
 INDEX = "index.json"
 FORMAT = 1

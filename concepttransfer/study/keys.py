@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .storage import digest
+from ..storage import digest
 
 if TYPE_CHECKING:
+    from ..transfer import Transfer
     from .selection import Selection
     from .study import Study
-    from .transfer import Transfer
 
 STORE_DTYPE = "float16"
 
@@ -22,7 +22,7 @@ def encoder(study: Study, name: str, transfer: Transfer | None = None) -> str:
 
 def features(study: Study, name: str, selection: Selection, transfer: Transfer | None = None) -> str:
     """Features of one data set: encoder, rows and the dtype in which they are stored."""
-    from .features import features_key
+    from ..features import features_key
 
     return features_key(selection.manifest.id, encoder(study, name, transfer), STORE_DTYPE)
 
@@ -44,9 +44,9 @@ def fit(study: Study, name: str, training: Selection, seed: int) -> str:
 
 
 def imported(study: Study, name: str) -> str:
-    """A projection that was fitted elsewhere: the encoder as the study's file has it, and the language model."""
+    """A projection that was fitted elsewhere: for an encoder and a language model as the study's file names them."""
     spec = study.spec.encoders[name]
-    return digest("imported", spec.model_dump(mode="json"), study.language_model_identity)
+    return digest("imported", spec.model_dump(mode="json"), study.spec.language_model, str(study.root))
 
 
 def captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..storage import cache_folder, read_json
 from . import keys
-from .storage import cache_folder, read_json
 
 if TYPE_CHECKING:
-    from .encoders.spec import EncoderSpec
+    from ..encoders.spec import EncoderSpec
+    from ..transfer import Transfer
     from .study import Study
-    from .transfer import Transfer
 
 
 def place(study: Study, name: str) -> Path:
@@ -43,8 +43,8 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
         BadInputError: the file is no such projection; nothing in it was executed.
         MismatchError: it belongs to an encoder or language model of another width.
     """
-    from .encoders import load_encoder
-    from .projections.importers import import_limber, released_transform
+    from ..encoders import load_encoder
+    from ..projections.importers import import_limber, released_transform
 
     written = study.spec.encoders[name]
     changes = released_transform(written.model)
@@ -73,7 +73,7 @@ def _width(study: Study) -> int:
     """How wide the language model's word vectors are, read from its configuration without its weights."""
     from transformers import AutoConfig
 
-    from .language_models.identity import locate, offline
+    from ..language_models.identity import locate, offline
 
     source = locate(study.spec.language_model, study.root)
     how: dict[str, Any] = {"revision": source.revision} if source.revision else {}
