@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -139,13 +140,13 @@ def _role(study: Study) -> str:
     return next(iter(study.spec.evaluate))
 
 
-def _copy(folder: Path, out: Path | None, name: str) -> None:
+def _copy(folder: Path | None, out: Path | None, name: str) -> None:
     """Copy an artifact from the cache to where the user wants it."""
-    if out is not None:
+    if out is not None and folder is not None:
         shutil.copytree(folder, out / name, dirs_exist_ok=True)
 
 
-def _report(run: Run, columns: list[str], rows: list[tuple[object, ...]]) -> None:
+def _report(run: Run, columns: list[str], rows: Sequence[Sequence[object]]) -> None:
     if run.json:
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConceptTransferError
@@ -55,7 +55,7 @@ def _artifact(study: Study, artifact: Artifact, encoders: Sequence[str], selecti
         return selection.concepts
     if kind == "Manifest":
         return selection.manifest
-    makers = {
+    makers: dict[str, Callable[[str], Sequence[Any]]] = {
         "Captions": lambda name: pipeline.captions(study, name, selection),
         "Features": lambda name: [pipeline.features(study, name, selection)],
         "Transfer": lambda name: pipeline.transfers(study, name),
