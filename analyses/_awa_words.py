@@ -1,0 +1,90 @@
+"""Naming errors in words: the sentence and the small table that are read first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from . import _awa_estimates as est
+
+if TYPE_CHECKING:
+    from .awa_errors import AwaErrors
+
+MICROWORLD = "In the microworld, whose pictures are drawn, "
+
+
+def is_microworld(result: AwaErrors) -> bool:
+    """Whether the result is about the embedded world, which everything that is shown must say."""
+    return bool(result.provenance.get("microworld")) or "microworld" in result.study
+
+
+def sentence(result: AwaErrors) -> str:
+    """For each encoder: share named right, and nearness of the wrong names, with interval, chance and n."""
+    parts = [_of_encoder(result, encoder) for encoder in result.encoders]
+    start = MICROWORLD if is_microworld(result) else ""
+    missed = result.provenance.get("pictures_not_scored", 0)
+    end = f" {missed} captioned pictures have no known class and are left out." if missed else ""
+    return f"{start}{'; '.join(parts)}.{end}"
+
+
+def _of_encoder(result: AwaErrors, encoder: str) -> str:
+    right = result.claim(encoder, est.RIGHT)
+    seeds = f" (mean of {right['n_seeds']} seeds)" if right["n_seeds"] > 1 else ""
+    said = (
+        f"{encoder} names {percent(right['value'])} % of {right['n']} pictures right{seeds} {_beside(right, percent)}"
+    )
+    wup, overlap = result.claim(encoder, est.WUP), result.claim(encoder, est.OVERLAP)
+    if pd.isna(wup["value"]):
+        return f"{said} and none wrongly"
+    said += f", and its wrong names of {wup['n']} pictures have a Wu-Palmer similarity of {two(wup['value'])} "
+    said += _beside(wup, two)
+    if pd.notna(overlap["value"]):
+        said += f" and {two(overlap['value'])} of the true class's attributes {_beside(overlap, two)}"
+    return said + (" (too few for a p)" if pd.isna(wup["p"]) else "")
+
+
+def _beside(claim: pd.Series[Any], show: Any) -> str:
+    interval = f"95 % interval {show(claim['low'])} to {show(claim['high'])}, " if pd.notna(claim["low"]) else ""
+    return f"({interval}chance {show(claim['chance'])})"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def two(value: float) -> str:
+    """Two decimals."""
+    return f"{value:.2f}"
+
+
+def signed(value: float) -> str:
+    """Two decimals with their sign; what rounds to nothing has none."""
+    return f"{value:+.2f}" if round(value, 2) else "0.00"
+
+
+def headline(result: AwaErrors) -> pd.DataFrame:
+    """A row an encoder; published values stand in columns of their own, where there are any."""
+    frame = pd.DataFrame([_row(result, encoder) for encoder in result.encoders])
+    return frame.dropna(axis="columns", how="all")
+
+
+def _row(result: AwaErrors, encoder: str) -> dict[str, Any]:
+    right, wup, overlap = (result.claim(encoder, measure) for measure in (est.RIGHT, est.WUP, est.OVERLAP))
+    published = {m: result.published(encoder, m) for m in (est.RIGHT, est.WUP, est.OVERLAP)}
+    return {
+        "encoder": encoder,
+        "pictures": int(right["n"]),
+        "named right, %": round(100 * right["value"], 1),
+        "95 % interval": f"{percent(right['low'])} to {percent(right['high'])}" if pd.notna(right["low"]) else None,
+        "by chance, %": round(100 * right["chance"], 1),
+        "named right, % (published)": 100 * published[est.RIGHT],
+        "named wrongly": int(wup["n"]) if pd.notna(wup["n"]) else 0,
+        "Wu-Palmer": round(wup["value"], 3),
+        "Wu-Palmer by chance": round(wup["chance"], 3),
+        "Wu-Palmer (published)": published[est.WUP],
+        "attributes shared": round(overlap["value"], 3),
+        "attributes by chance": round(overlap["chance"], 3),
+        "attributes shared (published)": published[est.OVERLAP],
+    }
