@@ -164,14 +164,15 @@ class Sampled:
     def p_zero(self, rng: np.random.Generator) -> float:
         """How often would the value lie so far from 0 if the part of each class in it had a random sign?
 
-        For a difference a flipped sign is the two swapped on all pictures of a class. Seeds are drawn beside it, with
-        the stretch that an interval has. NaN with too few rows or classes.
+        For a difference a flipped sign is the two swapped on all pictures of a class. Where there are several seeds,
+        they are drawn beside it, with the stretch that an interval has. NaN with too few rows or classes.
         """
         if not self.measurable or not np.isfinite(self.value):
             return np.nan
         signs = rng.choice((-1.0, 1.0), size=(len(self.seeds), len(self.contributions)))
         null = signs @ self.contributions + self.seeds
-        return permutation_p(self.value, null * self._stretch(null, self.n_clusters, "classes"))
+        stretch = self._stretch(null, self.n_clusters, "classes") if self.n_seeds > 1 else 1.0
+        return permutation_p(self.value, null * stretch)
 
 
 def resample(ratios: Sequence[Ratio], clusters: ArrayLike, *, n_resamples: int = 2000, seed: int = 0) -> list[Sampled]:
