@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from concepttransfer.microworld.bat import bat
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.habitats import Landscape, landscape
-from concepttransfer.microworld.layout import Placement, place
-from concepttransfer.microworld.objects import draw_clutter, draw_object
-from concepttransfer.microworld.primate import primate
-from concepttransfer.microworld.quadruped import quadruped
+from concepttransfer.microworld.drawing.bat import bat
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.habitats import Landscape, landscape
+from concepttransfer.microworld.drawing.layout import Placement, place
+from concepttransfer.microworld.drawing.objects import draw_clutter, draw_object
+from concepttransfer.microworld.drawing.primate import primate
+from concepttransfer.microworld.drawing.quadruped import quadruped
+from concepttransfer.microworld.drawing.shapes import Body, shade
+from concepttransfer.microworld.drawing.swimmer import cetacean, pinniped
 from concepttransfer.microworld.scene import Scene
-from concepttransfer.microworld.shapes import Body, shade
 from concepttransfer.microworld.species import SPECIES, Species
-from concepttransfer.microworld.swimmer import cetacean, pinniped
 
 WORLD_VERSION = "1"
 """Changes whenever a picture of an unchanged scene changes, or the scene of an unchanged seed."""

@@ -6,12 +6,12 @@ import math
 import random
 from dataclasses import dataclass
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.head import add_head
-from concepttransfer.microworld.markings import add_markings
-from concepttransfer.microworld.shapes import Body, Shape, capsule, ellipse, polygon, shade
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.head import add_head
+from concepttransfer.microworld.drawing.markings import add_markings
+from concepttransfer.microworld.drawing.shapes import Body, Shape, capsule, ellipse, polygon, shade
+from concepttransfer.microworld.drawing.tail import add_tail
 from concepttransfer.microworld.species import PALETTE, Colour, Species
-from concepttransfer.microworld.tail import add_tail
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from concepttransfer.microworld.areas import AREAS
-from concepttransfer.microworld.brush import Brush
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.patterns import PATTERNS
-from concepttransfer.microworld.shapes import Body, ellipse
+from concepttransfer.microworld.drawing.areas import AREAS
+from concepttransfer.microworld.drawing.brush import Brush
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.patterns import PATTERNS
+from concepttransfer.microworld.drawing.shapes import Body, ellipse
 from concepttransfer.microworld.species import Species
 
 if TYPE_CHECKING:
-    from concepttransfer.microworld.quadruped import Joints
+    from concepttransfer.microworld.drawing.quadruped import Joints
 
 
 def add_markings(body: Body, species: Species, joints: Joints, coat: Coat, rng: random.Random) -> None:

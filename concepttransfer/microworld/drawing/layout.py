@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.microworld.habitats import Landscape
-from concepttransfer.microworld.objects import object_size
+from concepttransfer.microworld.drawing.habitats import Landscape
+from concepttransfer.microworld.drawing.objects import object_size
+from concepttransfer.microworld.drawing.shapes import Body, Outline
 from concepttransfer.microworld.scene import Scene
-from concepttransfer.microworld.shapes import Body, Outline
 from concepttransfer.microworld.species import SPECIES
 
 _SIDES = {"to the left of": 0, "to the right of": 1}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from concepttransfer.microworld.brush import Brush
-from concepttransfer.microworld.shapes import capsule, ellipse, tube
+from concepttransfer.microworld.drawing.brush import Brush
+from concepttransfer.microworld.drawing.shapes import capsule, ellipse, tube
 from concepttransfer.microworld.species import Colour
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, Shape, capsule, ellipse, polygon, shade, tube
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, Shape, capsule, ellipse, polygon, shade, tube
 from concepttransfer.microworld.species import PALETTE, Colour, Species
 
 if TYPE_CHECKING:
-    from concepttransfer.microworld.quadruped import Joints
+    from concepttransfer.microworld.drawing.quadruped import Joints
 
 _HORN = (226, 212, 176)
 _PUPIL = (10, 10, 12)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, capsule, ellipse, shade, tube
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, capsule, ellipse, shade, tube
 from concepttransfer.microworld.species import PALETTE, Species
 
 _BUILDS = {"thin": (0.14, 0.05, 0.15), "medium": (0.2, 0.068, 0.165), "heavy": (0.37, 0.115, 0.21)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, capsule, ellipse, polygon, shade
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, capsule, ellipse, polygon, shade
 from concepttransfer.microworld.species import PALETTE, Colour, Species
 
 _PUPIL = (5, 5, 5)

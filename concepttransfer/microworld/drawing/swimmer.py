@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import random
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, Outline, capsule, ellipse, polygon, shade, tube
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, Outline, capsule, ellipse, polygon, shade, tube
 from concepttransfer.microworld.species import PALETTE, Species
 
 _PUPIL = (10, 10, 12)

@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, Outline
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, Outline
 from concepttransfer.microworld.species import Colour, Species
 
 if TYPE_CHECKING:
-    from concepttransfer.microworld.quadruped import Joints
+    from concepttransfer.microworld.drawing.quadruped import Joints
 
 
 @dataclass

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from PIL import ImageDraw
 
-from concepttransfer.microworld.habitats import Landscape
-from concepttransfer.microworld.shapes import shade
+from concepttransfer.microworld.drawing.habitats import Landscape
+from concepttransfer.microworld.drawing.shapes import shade
 from concepttransfer.microworld.species import Colour
 
 COLOURS = MappingProxyType(

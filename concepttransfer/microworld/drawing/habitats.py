@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from concepttransfer.microworld.shapes import shade
+from concepttransfer.microworld.drawing.shapes import shade
 from concepttransfer.microworld.species import Colour
 
 _SKY, _HAZE = (150, 196, 235), (205, 226, 242)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from concepttransfer.microworld.coat import Coat
-from concepttransfer.microworld.shapes import Body, capsule, ellipse, shade, tube
+from concepttransfer.microworld.drawing.coat import Coat
+from concepttransfer.microworld.drawing.shapes import Body, capsule, ellipse, shade, tube
 from concepttransfer.microworld.species import PALETTE, Species
 
 if TYPE_CHECKING:
-    from concepttransfer.microworld.quadruped import Joints
+    from concepttransfer.microworld.drawing.quadruped import Joints
 
 Tail = Callable[[Body, Species, "Joints", Coat, complex], None]
 
