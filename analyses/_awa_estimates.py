@@ -232,7 +232,8 @@ def _claims(
 
 def _method(sampled: Sampled, unit: Unit, how: str, n: int, *, wanted: bool) -> str:
     drawn = "classes, then pictures in them" if unit == "classes" else "pictures within these classes"
-    method = f"{drawn}{', and seeds' if sampled.n_seeds > 1 else ''} resampled {n} times, BCa"
+    how_wide = "Student's t" if sampled.is_difference else "BCa"
+    method = f"{drawn}{', and seeds' if sampled.n_seeds > 1 else ''} resampled {n} times, {how_wide}"
     if wanted and not sampled.measurable:
         few = f"{sampled.n} pictures of {sampled.n_clusters} classes"
         method += f"; no p: {few}, where {MEASURABLE_ROWS} of {MEASURABLE_CLUSTERS} are needed"

@@ -36,7 +36,7 @@ def confusions(result: AwaErrors) -> Figure:
     figure = Figure(figsize=(1.5 + columns * (side + 0.3), 1.6 + rows * (side + 0.45)))
     grid = figure.subplots(rows, columns, squeeze=False)
     wrong = _wrong(tables)
-    top = max(float(np.nanmax(wrong)), 0.01)
+    top = max(float(np.nan_to_num(wrong).max()), 0.01)
     for place, axes in enumerate(grid.flat):
         if place >= len(tables):
             axes.set_axis_off()

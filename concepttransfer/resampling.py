@@ -59,6 +59,7 @@ class Sampled:
         clusters: [n_rows] the class of each row.
         slack: how far (down, up) it may lie from a bound at which it never varies: none of n is no proof of none.
         n_seeds: how many seeds there were.
+        is_difference: of two ratios.
     """
 
     value: float
@@ -76,10 +77,11 @@ class Sampled:
     clusters: Ints
     slack: tuple[float, float]
     n_seeds: int
+    is_difference: bool = False
 
     @property
     def n(self) -> int:
-        """How many rows count."""
+        """Rows that count."""
         return int(self.counted.sum())
 
     @property
@@ -112,27 +114,31 @@ class Sampled:
             counted=self.counted | other.counted,
             slack=(max(self.slack[0], other.slack[1]), max(self.slack[1], other.slack[0])),
             n_seeds=min(self.n_seeds, other.n_seeds),
+            is_difference=True,
         )
 
     def interval(self, unit: Unit = "classes") -> tuple[float, float]:
         """The 95 % interval: for other classes like these (`classes`), or for these very classes (`pictures`).
 
-        BCa on deviations brought to the right width. Drawing classes and then pictures counts the pictures' own noise
-        twice, for class means already scatter by it; so the nested deviations are shrunk to the spread that whole
-        classes give (Davison & Hinkley 1997, section 3.8). Few classes or seeds widen the interval by the usual
-        n/(n-1) and Student's t. Without the former, intervals of unrelated inputs hold chance in 99 % of runs; without
-        the latter, with 10 classes, in 90 %.
+        BCa for a level. For a difference, which is nearly symmetric, the spread of the draws times Student's t: with
+        few right pictures that holds 95 % where BCa holds 92 %. Drawing classes and then pictures counts the pictures'
+        own noise twice, for class means already scatter by it; so nested deviations are shrunk to the spread that whole
+        classes give (Davison & Hinkley 1997, section 3.8), or intervals of unrelated inputs would hold chance in 99 %.
+        Few classes or seeds widen by n/(n-1) and Student's t, without which 10 classes would hold 90 %.
 
         Returns:
-            low and high; NaN where fewer than two units vary. Two seeds count as three, whose t is large enough already.
+            low and high; NaN where fewer than two units vary. Two seeds have the t of three, which is large enough.
         """
+        from scipy import stats
+
         deviations, influence, units = self._deviations(unit)
         if units < 2 or not np.isfinite(self.value) or len(deviations) == 0:
             return np.nan, np.nan
-        stretch = self._stretch(deviations, units, unit)
-        low, high = (stretch * end for end in bca(deviations, influence))
+        half = stats.norm.ppf((1 + LEVEL) / 2) * float(deviations.std())
+        ends = (-half, half) if self.is_difference else bca(deviations, influence)
+        low, high = self._stretch(deviations, units, unit) * np.array(ends)
         low, high = min(low, -self.slack[0]), max(high, self.slack[1])
-        return max(self.value + low, self.low), min(self.value + high, self.high)
+        return float(max(self.value + low, self.low)), float(min(self.value + high, self.high))
 
     def _deviations(self, unit: Unit) -> tuple[Floats, Floats, int]:
         """Deviations, what each unit adds to them, and how many units vary freely, plus one."""
