@@ -82,7 +82,7 @@ def similarity(result: AwaErrors) -> Figure:
 
     measures = [measure for measure, key in KEYS.items() if f"{key}_errors" in result.arrays]
     encoders = result.encoders
-    figure = Figure(figsize=(1.6 + 3.7 * len(measures), 1.4 + 1.05 * len(encoders)))
+    figure = Figure(figsize=(2.2 + 3.5 * len(measures), 1.4 + 1.05 * len(encoders)))
     grid = figure.subplots(len(encoders), len(measures), squeeze=False, sharex=True)
     for row, encoder in enumerate(encoders):
         for column, measure in enumerate(measures):
@@ -90,7 +90,7 @@ def similarity(result: AwaErrors) -> Figure:
         grid[row, 0].set_ylabel(encoder, rotation=0, ha="right", va="center", labelpad=6)
     for column, measure in enumerate(measures):
         grid[-1, column].set_xlabel(PANELS[measure])
-    return titled(figure, result, "How near wrong names are to the truth (filled) and by chance (outlined)")
+    return titled(figure, result, "How near wrong names are (filled), and by chance (outlined)")
 
 
 def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> None:

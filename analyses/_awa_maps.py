@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RIGHT, WRONG = "#2f7d4f", "#b23a2e"
 MOST_LINES = 10
+FEW = 25
 LINE = 62
 PICTURE, TEXT = 1.35, 4.15
 
@@ -28,12 +29,13 @@ PICTURE, TEXT = 1.35, 4.15
 def confusions(result: AwaErrors) -> Figure:
     """A map an encoder: rows are true classes, columns what was named; right names grey, wrong ones in colour."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     classes, tables = result.provenance["classes"], result.arrays["confusions"]
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
-    side = max(2.4, 0.105 * len(classes))
-    figure = Figure(figsize=(1.5 + columns * (side + 0.3), 1.6 + rows * (side + 0.45)))
+    side = max(2.8, (0.105 if len(classes) > FEW else 0.15) * len(classes))
+    figure = Figure(figsize=(1.5 + columns * (side + 0.3), 2.2 + rows * (side + 0.45)))
     grid = figure.subplots(rows, columns, squeeze=False)
     wrong = _wrong(tables)
     top = max(float(np.nan_to_num(wrong).max()), 0.01)
@@ -45,6 +47,7 @@ def confusions(result: AwaErrors) -> Figure:
         _labels(axes, classes, left=place % columns == 0, below=place + columns >= len(tables))
     bar = figure.colorbar(drawn, ax=grid, location="top", shrink=0.4, aspect=40, pad=0.01, anchor=(0.0, 0.0))
     bar.set_label("% of a class's pictures given this wrong name (grey: the right one; blue: none)", loc="left")
+    bar.locator = MaxNLocator(4)
     bar.outline.set_visible(False)
     return titled(figure, result, "What is taken for what")
 
@@ -76,8 +79,8 @@ def _map(axes: Axes, table: NDArray[np.float64], wrong: NDArray[np.float64], top
 
 
 def _labels(axes: Axes, classes: list[str], *, left: bool, below: bool) -> None:
-    size = 6.2 if len(classes) > 25 else 8.0
-    names = [*classes, "none, or another"]
+    size = 6.2 if len(classes) > FEW else 8.0
+    names = [*classes, "none or other"]
     axes.set_yticks(np.arange(len(classes)), classes if left else [""] * len(classes), fontsize=size)
     axes.set_xticks(np.arange(len(names)), names if below else [""] * len(names), rotation=90, fontsize=size)
     axes.tick_params(length=0, pad=2)
@@ -118,7 +121,7 @@ def _picture(axes: Axes, content: bytes | None) -> None:
 
 def _said(axes: Axes, table: Any, encoders: tuple[str, ...]) -> None:
     """The class, then a line an encoder: green and a tick where it names it, red where it names another."""
-    axes.set(xlim=(0, 1), ylim=(len(encoders) + 1.1, 0))
+    axes.set(xlim=(0, 1), ylim=(max(len(encoders) + 1.1, 5.5), 0))
     axes.text(0, 0.55, table["class"].iloc[0], weight="bold", va="center", color=INK)
     for y, encoder in enumerate(encoders, start=1):
         one = table.loc[encoder]

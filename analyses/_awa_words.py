@@ -65,26 +65,29 @@ def signed(value: float) -> str:
 
 
 def headline(result: AwaErrors) -> pd.DataFrame:
-    """A row an encoder; published values stand in columns of their own, where there are any."""
+    """A row an encoder; published values stand beside, where there are any."""
     frame = pd.DataFrame([_row(result, encoder) for encoder in result.encoders])
     return frame.dropna(axis="columns", how="all")
 
 
 def _row(result: AwaErrors, encoder: str) -> dict[str, Any]:
-    right, wup, overlap = (result.claim(encoder, measure) for measure in (est.RIGHT, est.WUP, est.OVERLAP))
-    published = {m: result.published(encoder, m) for m in (est.RIGHT, est.WUP, est.OVERLAP)}
+    right = result.claim(encoder, est.RIGHT)
     return {
         "encoder": encoder,
         "pictures": int(right["n"]),
         "named right, %": round(100 * right["value"], 1),
         "95 % interval": f"{percent(right['low'])} to {percent(right['high'])}" if pd.notna(right["low"]) else None,
-        "by chance, %": round(100 * right["chance"], 1),
-        "named right, % (published)": 100 * published[est.RIGHT],
-        "named wrongly": int(wup["n"]) if pd.notna(wup["n"]) else 0,
-        "Wu-Palmer": round(wup["value"], 3),
-        "Wu-Palmer by chance": round(wup["chance"], 3),
-        "Wu-Palmer (published)": published[est.WUP],
-        "attributes shared": round(overlap["value"], 3),
-        "attributes by chance": round(overlap["chance"], 3),
-        "attributes shared (published)": published[est.OVERLAP],
+        "chance, %": round(100 * right["chance"], 1),
+        "published, %": 100 * result.published(encoder, est.RIGHT),
+        "Wu-Palmer of wrong names (chance)": _near(result, encoder, est.WUP),
+        "attributes shared (chance)": _near(result, encoder, est.OVERLAP),
     }
+
+
+def _near(result: AwaErrors, encoder: str, measure: str) -> str | None:
+    claim, published = result.claim(encoder, measure), result.published(encoder, measure)
+    if pd.isna(claim["value"]):
+        return None
+    return f"{two(claim['value'])} ({two(claim['chance'])})" + (
+        f", published {two(published)}" if pd.notna(published) else ""
+    )

@@ -370,7 +370,8 @@ def test_the_headline_says_what_the_claims_say(plain):
     assert row["pictures"] == 500
     assert row["named right, %"] == pytest.approx(100 * right["value"], abs=0.06)
     assert row["95 % interval"] == f"{100 * right['low']:.1f} to {100 * right['high']:.1f}"
-    assert row["Wu-Palmer by chance"] == pytest.approx(wup["chance"], abs=6e-4)
+    assert row["chance, %"] == pytest.approx(100 * right["chance"], abs=0.06)
+    assert row["Wu-Palmer of wrong names (chance)"] == f"{wup['value']:.2f} ({wup['chance']:.2f})"
 
 
 def test_captions_that_cannot_be_scored_are_refused(plain):
