@@ -1,0 +1,75 @@
+"""For every analysis: the call on artifacts, the study's call, the command and the report's section are one thing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import concepttransfer as ct
+from concepttransfer import analysis
+from concepttransfer.cli import main
+from concepttransfer.report import build
+
+ENCODER, N = "nfrn50", 60
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return ct.load_study("microworld", limit=N, quiet=True)
+
+
+@pytest.mark.parametrize("name", analysis.names())
+def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = analysis.get(name)
+    result = study.analyze(name, encoders=[ENCODER], on="dev")
+    encoders = study.with_twins([ENCODER])
+    artifacts = {
+        "Captions": lambda: [c for e in encoders for c in study.captions(e, on="dev")],
+        "ConceptSet": lambda: study.concepts("dev"),
+        "Manifest": lambda: study.manifest("dev"),
+        "Features": lambda: [study.features(e, on="dev") for e in encoders],
+    }
+    direct = spec.function(*[artifacts[a.kind.__name__]() for a in spec.artifacts])
+    assert direct.to_frame().equals(result.to_frame())
+    assert direct.estimates.equals(result.estimates)
+    assert direct.summary() == result.summary()
+
+    capsys.readouterr()
+    options = ["--on", "dev", "--limit", str(N), "--out", "here", "--quiet"]
+    assert main([name, "--encoder", ENCODER, *options]) == 0
+    printed = capsys.readouterr().out
+    saved = spec.result_type.load(tmp_path / "here")
+    assert saved.to_frame().equals(result.to_frame())
+    assert saved.estimates.equals(result.estimates)
+    assert result.summary() in printed
+
+    page = build([tmp_path / "here"], tmp_path / "page").read_text(encoding="utf-8")
+    assert spec.title in page
+    assert page.count("<svg") >= len(spec.result_type.figures)
+    assert "microworld" in page
+
+
+@pytest.mark.parametrize("name", analysis.names())
+def test_json_is_for_programs(name, study, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([name, "--encoder", ENCODER, "--on", "dev", "--limit", str(N), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {"summary", "estimates", "folder", "report"} <= set(said)
+    assert all({"value", "low", "high", "chance", "n"} <= set(claim) for claim in said["estimates"])
+
+
+def test_the_same_again_is_found_and_loads_no_torch(study, tmp_path):
+    """A second run answers from the cache: no model is loaded."""
+    import subprocess
+    import sys
+
+    study.analyze("awa-errors", encoders=[ENCODER], on="dev")
+    code = (
+        "import sys; from concepttransfer.cli import main;"
+        f"words = 'awa-errors --encoder {ENCODER} --on dev --limit {N} --out o --quiet'.split(); status = main(words);"
+        "print('LOADED', [m for m in ('torch', 'transformers', 'timm') if m in sys.modules], status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED [] 0", done.stderr
