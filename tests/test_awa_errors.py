@@ -444,6 +444,6 @@ def test_unrelated_captions_score_chance(plain):
 @pytest.mark.slow
 def test_unrelated_captions_score_chance_in_95_percent(plain):
     """Levels are for other classes, whose chance differs too, so theirs hold it more often; surpluses do not."""
-    for (surplus, key), share in held(plain, 1000, 1000).items():
+    for (surplus, key), share in held(plain, 1000, 500).items():
         assert share >= 0.92, key
         assert share <= 0.98 or not surplus, key
