@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .study import Study
 
 FILE = "rates.json"
-SHORTEST = 0.5
+SHORTEST, FEWEST = 0.5, 50
 
 
 def _name(stage: str, study: Study, encoder: str) -> str:
@@ -24,11 +24,11 @@ def _name(stage: str, study: Study, encoder: str) -> str:
 
 @contextmanager
 def measured(stage: str, study: Study, encoder: str, n: int) -> Iterator[None]:
-    """Time the block, which handles `n` pictures or steps, and remember its rate if it was long enough to tell."""
+    """Time the block, which handles `n` pictures or steps, and remember its rate if it was long enough to tell (a start is no rate)."""
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
-    if seconds >= SHORTEST:
+    if seconds >= SHORTEST and n >= FEWEST:
         path = cache_folder() / FILE
         write_json(path, {**_all(), _name(stage, study, encoder): n / seconds})
 
