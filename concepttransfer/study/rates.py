@@ -24,7 +24,7 @@ def _name(stage: str, study: Study, encoder: str) -> str:
 
 @contextmanager
 def measured(stage: str, study: Study, encoder: str, n: int) -> Iterator[None]:
-    """Time the block, which handles `n` pictures or steps, and remember its rate if it was long enough to tell (a start is no rate)."""
+    """Time the block, which handles `n` pictures or steps, and remember its rate if it was long enough to tell."""
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
