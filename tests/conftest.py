@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores: threads of each would only wait
+
 ROOT = Path(__file__).parents[1]
 
 

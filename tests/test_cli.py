@@ -141,7 +141,14 @@ def test_a_picture_of_ones_own_is_captioned(capsys, tmp_path):
 def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(tmp_path):
     environment = {**os.environ, "CONCEPTTRANSFER_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "concepttransfer", "encode", "--encoder", "beit", "--on", "test"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(tmp_path.rglob("features/*")) and process.poll() is None:
         time.sleep(0.1)

@@ -65,14 +65,14 @@ def test_fitting_and_captioning_run_from_nothing(tmp_path):
         "  clip-random: {like: clip, init: random}\n"
         "data:\n  some: {reader: microworld, split: projection, limit: 60}\n"
         "  dev: {reader: microworld, split: dev, limit: 40}\n"
-        "train: {data: some, steps: 12, batch_size: 16, lr: 3.0e-3, warmup_steps: 2, standardize: true}\n"
+        "train: {data: some, steps: 40, batch_size: 16, lr: 3.0e-3, warmup_steps: 2, standardize: true}\n"
         "evaluate: {animals: dev}\n"
     )
     (tmp_path / "own.yaml").write_text(text)
     study = ct.load_study(tmp_path / "own.yaml", quiet=True)
     transfer = study.transfers("clip")[0]
     losses = transfer.history["loss"]
-    assert losses.iloc[-1] < losses.iloc[0]
+    assert losses.tail(5).mean() < losses.head(5).mean()
     result = study.analyze("awa-errors", encoders=["clip"])
     assert len(result.to_frame()) == 80
     assert set(result.to_frame()["encoder"]) == {"clip", "clip-random"}

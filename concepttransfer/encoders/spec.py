@@ -70,7 +70,8 @@ class EncoderSpec(BaseModel):
         """Names the space of the features: the same for both towers of one CLIP's `projected`, else the identity's."""
         if self.features != "projected":
             return self.identity(root)
-        return f"{self.model}/projected@{digest(self._network(root))[:32]}"
+        image_tower = self.model_copy(update={"modality": "image"})  # a text tower's id holds its tokenizer too
+        return f"{self.model}/projected@{digest(image_tower._network(root))[:32]}"
 
     def weights_id(self, root: Path) -> str:
         """Names the weights: `sha256:...`, `random:SEED`, or `name@revision` of a hub before the download."""
