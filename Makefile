@@ -8,7 +8,7 @@ TESTABLE := $(VENV)/.testable
 .PHONY: demo test test-all lint bench wheel clean
 
 demo: $(INSTALLED)
-	$(BIN)/concepttransfer awa-errors --encoder beit --encoder beit-random --encoder clip --encoder clip-random --out runs/demo
+	$(BIN)/concepttransfer awa-errors --encoder beit --encoder beit-random --encoder clip --encoder clip-random --limit 500 --out runs/demo
 
 test: $(TESTABLE)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
