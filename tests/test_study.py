@@ -108,3 +108,12 @@ def test_a_limit_is_no_matter_of_order_and_fewer_are_part_of_more():
     assert set(part.ids) < set(whole.ids)
     assert len({row.labels["class"] for row in part.rows}) >= 25
     assert set(ct.load_study(limit=20).manifest("dev").ids) < set(part.ids)
+
+
+def test_a_packaged_study_looks_for_its_data_where_one_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = ct.load_study("limber")
+    assert study.root == tmp_path
+    assert study.twin("beit-ft") == "beit-random"
+    with pytest.raises(ct.ConceptTransferError, match="Animals_with_Attributes2"):
+        study.manifest("animals")

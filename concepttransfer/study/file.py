@@ -32,7 +32,8 @@ class StudySpec(BaseModel):
         decoding: how captions are generated.
         transfers: a folder of fitted Transfers that come with the study.
         dtype: of the language model; `auto` is bf16 where the hardware has it, else float32.
-        root: the folder that relative paths start from, `$VARIABLES` expanded; None: the folder of the study's file.
+        root: the folder that relative paths start from, `$VARIABLES` expanded; None: the folder of the
+            study's file, or the working folder for a study of the package.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
 from ..storage import write_text
 from . import imports, pipeline
-from .file import StudySpec, find_study, read_study
+from .file import STUDIES, StudySpec, find_study, read_study
 from .run_analysis import run_analysis
 from .selection import Selection, select
 from .settings import Settings
@@ -40,8 +40,9 @@ def load_study(name: str | Path = "microworld", **settings: Any) -> Study:
 
 
 def _root(spec: StudySpec, path: Path) -> Path:
+    """Where relative paths start: the study's `root`, or its folder; the working folder for one of the package's."""
     if spec.root is None:
-        return path.resolve().parent
+        return Path.cwd() if path.parent == STUDIES else path.resolve().parent
     expanded = os.path.expandvars(spec.root)
     if "$" in expanded or not (path.parent / expanded).is_dir():
         message = f"Study `{spec.name}` reads its data below {spec.root}, which is no folder. Set it, or edit `root:`."
