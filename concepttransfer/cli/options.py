@@ -31,7 +31,8 @@ class Run:
         list[str] | None, _option(help="An encoder of the study, or `all`. Give it several times for several encoders.")
     ] = None
     on: Annotated[
-        str | None, _option(help="The data: a role or data set of the study, a folder, a zip, a picture, a csv.")
+        str | None,
+        _option(help="The data: a role or data set of the study, or a folder (./animals), a zip, a picture, a csv."),
     ] = None
     out: Annotated[Path | None, _option(help="Write what comes out into this folder.", file_okay=False)] = None
     seed: Annotated[int, _option(help="Of the first fit (fit), or of the resampling (analyses).", min=0)] = 0

@@ -212,7 +212,7 @@ def _check_unreadable(job: Job, unreadable: list[dict[str, str]], n_rows: int) -
     examples = "; ".join(f"`{bad['id']}`: {bad['reason']}" for bad in unreadable[:3])
     raise BadInputError(
         f"{len(unreadable)} of {n_rows} {job.encoder.modality}s of `{job.manifest.name}` cannot be read "
-        f"(allowed: {job.max_unreadable:.1%}): {examples}. What was encoded stays. Mend them, or allow more."
+        f"(allowed: {job.max_unreadable:.1%}): {examples}. What was encoded stays. Mend or remove them, and go on."
     )
 
 
