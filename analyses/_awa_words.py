@@ -79,8 +79,8 @@ def _row(result: AwaErrors, encoder: str) -> dict[str, Any]:
         "95 % interval": f"{percent(right['low'])} to {percent(right['high'])}" if pd.notna(right["low"]) else None,
         "chance, %": round(100 * right["chance"], 1),
         "published, %": 100 * result.published(encoder, est.RIGHT),
-        "Wu-Palmer of wrong names (chance)": _near(result, encoder, est.WUP),
-        "attributes shared (chance)": _near(result, encoder, est.OVERLAP),
+        "Wu-Palmer of wrong names (chance; uniform)": _near(result, encoder, est.WUP),
+        "attributes shared (chance; uniform)": _near(result, encoder, est.OVERLAP),
     }
 
 
@@ -88,6 +88,7 @@ def _near(result: AwaErrors, encoder: str, measure: str) -> str | None:
     claim, published = result.claim(encoder, measure), result.published(encoder, measure)
     if pd.isna(claim["value"]):
         return None
-    return f"{two(claim['value'])} ({two(claim['chance'])})" + (
+    uniform = result.claim(est.UNIFORM, measure, group="")["value"]
+    return f"{two(claim['value'])} ({two(claim['chance'])}; {two(uniform)})" + (
         f", published {two(published)}" if pd.notna(published) else ""
     )

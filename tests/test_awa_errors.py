@@ -371,7 +371,10 @@ def test_the_headline_says_what_the_claims_say(plain):
     assert row["named right, %"] == pytest.approx(100 * right["value"], abs=0.06)
     assert row["95 % interval"] == f"{100 * right['low']:.1f} to {100 * right['high']:.1f}"
     assert row["chance, %"] == pytest.approx(100 * right["chance"], abs=0.06)
-    assert row["Wu-Palmer of wrong names (chance)"] == f"{wup['value']:.2f} ({wup['chance']:.2f})"
+    level = result.claim("uniform", est.WUP, group="")["value"]
+    said_so = row["Wu-Palmer of wrong names (chance; uniform)"]
+    assert said_so == f"{wup['value']:.2f} ({wup['chance']:.2f}; {level:.2f})"
+    assert row["attributes shared (chance; uniform)"].endswith("; 0.52)")
 
 
 def test_captions_that_cannot_be_scored_are_refused(plain):
