@@ -31,8 +31,14 @@ def command_of(name: str) -> Any:
         app.command(name, help=f"(broken) {error}", rich_help_panel=PANEL)(_raiser(error))
         return typer.main.get_command(app)
     run_it = signed(_runner(spec), _parameters(spec))
-    app.command(name, help=f"{spec.title}\n\n{spec.doc}", short_help=spec.title, rich_help_panel=PANEL)(run_it)
+    app.command(name, help=f"{spec.title}\n\n{_prose(spec)}", short_help=spec.title, rich_help_panel=PANEL)(run_it)
     return typer.main.get_command(app)
+
+
+def _prose(spec: Spec) -> str:
+    """The docstring without its sections (options explain themselves), a paragraph a line."""
+    paragraphs = spec.doc.split("\n\nArgs:")[0].split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _raiser(error: ConceptTransferError) -> Any:

@@ -29,7 +29,12 @@ def show(
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
     rows = [
-        (name, entry.get("steps"), entry.get("pictures_seen"), duration(entry.get("seconds")))
+        (
+            name,
+            entry.get("steps"),
+            entry.get("pictures_seen"),
+            duration(entry["seconds"]) if "seconds" in entry else None,
+        )
         for name, entry in read_manifest().items()
     ]
     show_rows(["model", "steps", "pictures seen", "time"], rows)
