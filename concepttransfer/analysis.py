@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,12 +40,14 @@ class Artifact:
         kind: the artifact's type, such as `Captions`.
         many: a list: one for each encoder named, over the same rows.
         role: the role of its data in a study's `evaluate:`.
+        optional: the analysis runs without it: `X | None`.
     """
 
     name: str
     kind: type
     many: bool
     role: str
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,10 @@ def _artifact(analysis_name: str, name: str, hint: Any) -> Artifact:
         message = f"{analysis_name}: artifact `{name}` needs a role: Annotated[{hint}, On('animals')]"
         raise TypeError(message)
     kind = typing.get_args(hint)[0]
+    if optional := isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind):
+        kind = next(one for one in typing.get_args(kind) if one is not type(None))
     many = typing.get_origin(kind) is list
-    return Artifact(name, typing.get_args(kind)[0] if many else kind, many, roles[0])
+    return Artifact(name, typing.get_args(kind)[0] if many else kind, many, roles[0], optional)
 
 
 def _option(analysis_name: str, parameter: inspect.Parameter, hint: Any) -> Option:

@@ -64,6 +64,59 @@ def test_a_circle_of_likes_is_a_mistake_and_not_a_hang(tmp_path):
         read_study(written(tmp_path, text))
 
 
+def test_a_study_like_another_takes_over_what_it_does_not_say(tmp_path):
+    text = """\
+like: limber
+name: small
+language_model: hf:gpt2
+encoders:
+  nfrn50: {model: "timm:nf_resnet26", prompt_tokens: 3}
+  beit-ft: null
+train: {steps: 7}
+"""
+    small, families = read_study(written(tmp_path, text))
+    paper, _ = read_study(packaged_studies()["limber"])
+    assert (small.name, small.language_model, small.train.steps) == ("small", "hf:gpt2", 7)
+    assert small.train.lr == paper.train.lr
+    assert small.evaluate == paper.evaluate
+    assert "beit-ft" not in small.encoders
+    assert small.encoders["nfrn50"].features == paper.encoders["nfrn50"].features
+    assert small.encoders["nfrn50-random"].model == "timm:nf_resnet26"
+    assert families["nfrn50-tuned"] == "nfrn50"
+
+
+@pytest.mark.parametrize(
+    ("like", "said"),
+    [("limbr", "Did you mean `limber`"), ("study.yaml", "circle"), ("gone.yaml", "no file gone.yaml")],
+)
+def test_a_study_like_nothing_is_a_mistake_with_its_line(tmp_path, like, said):
+    with pytest.raises(StudyError, match="line 1: like") as caught:
+        read_study(written(tmp_path, f"like: {like}\nname: a\n" + GOOD.replace("name: mine\n", "")))
+    assert said in str(caught.value)
+
+
+def test_a_study_like_another_needs_a_name(tmp_path):
+    with pytest.raises(StudyError, match="name of its own"):
+        read_study(written(tmp_path, "like: microworld\n"))
+
+
+def test_a_judge_is_a_model_or_a_whole_encoder(tmp_path):
+    judges = 'judges: {clipscore: "open_clip:ViT-B-32/openai", other: {model: "timm:x", features: pooled}}\n'
+    spec, _ = read_study(written(tmp_path, GOOD + judges))
+    assert (spec.judges["clipscore"].model, spec.judges["clipscore"].features) == (
+        "open_clip:ViT-B-32/openai",
+        "projected",
+    )
+    assert spec.judges["other"].features == "pooled"
+
+
+def test_questions_need_a_place_in_their_prompt_and_examples_that_are_there(tmp_path):
+    with pytest.raises(StudyError, match=r"line 12: answering\.prompt"):
+        read_study(written(tmp_path, GOOD + 'answering:\n  prompt: "Q: A:"\n'))
+    with pytest.raises(StudyError, match=r"line 11: answering\.examples: no data set `picture`"):
+        read_study(written(tmp_path, GOOD + "answering: {examples: picture}\n"))
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "name: [", "just words"])
 def test_what_is_no_study_is_said_to_be_none(tmp_path, text):
     with pytest.raises(StudyError, match="is no study"):

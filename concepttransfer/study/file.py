@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..answering import Answering
 from ..decoding import Decoding
 from ..encoders.spec import EncoderSpec
 from ..errors import StudyError, UnknownNameError, suggestion
@@ -30,6 +31,8 @@ class StudySpec(BaseModel):
         train: the recipe of the fit.
         evaluate: for each role (animals, captions, questions, ...) the data sets that play it.
         decoding: how captions are generated.
+        answering: how questions about pictures are asked.
+        judges: encoders that score captions, by what they are used for; `clipscore` needs both towers of one CLIP.
         transfers: a folder of fitted Transfers that come with the study.
         dtype: of the language model; `auto` is bf16 where the hardware has it, else float32.
         root: the folder that relative paths start from, `$VARIABLES` expanded; None: the folder of the
@@ -47,6 +50,8 @@ class StudySpec(BaseModel):
     train: Recipe
     evaluate: dict[str, list[str]] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
+    answering: Answering = Answering()
+    judges: dict[str, EncoderSpec] = Field(default_factory=dict)
     transfers: str | None = None
     dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
     root: str | None = None
@@ -76,7 +81,7 @@ def find_study(name: str | Path) -> Path:
 
 
 def read_study(path: Path) -> tuple[StudySpec, dict[str, str]]:
-    """Validate a study's file.
+    """Validate a study's file. One that is `like: OTHER` takes over what it does not say itself.
 
     Returns:
         The study, and for each encoder the name of the one that it is `like` (itself if none): its family.
@@ -86,18 +91,10 @@ def read_study(path: Path) -> tuple[StudySpec, dict[str, str]]:
     """
     import yaml
 
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path} is no study: {error}"
-        raise StudyError(message) from None
-    if not isinstance(values, dict):
-        message = f"{path} is no study: it should be a mapping with name, language_model, encoders and train."
-        raise StudyError(message)
-    lines = _lines(node)
+    values = yaml_values(path)
+    lines = _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
     mistakes: list[str] = []
+    values = _over_another(values, path, lines, mistakes)
     families = _resolve_likes(values, lines, mistakes)
     spec = _validate(values, lines, mistakes)
     mistakes += _check_names(values, lines)
@@ -106,6 +103,25 @@ def read_study(path: Path) -> tuple[StudySpec, dict[str, str]]:
         message = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) != 1)}:\n{listed}"
         raise StudyError(message)
     return spec, families
+
+
+def yaml_values(path: Path) -> dict[str, Any]:
+    """What a study's file says, as it stands there.
+
+    Raises:
+        StudyError: it is no YAML, or no mapping.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"{path} is no study: {error}"
+        raise StudyError(message) from None
+    if not isinstance(values, dict):
+        message = f"{path} is no study: it should be a mapping with name, language_model, encoders and train."
+        raise StudyError(message)
+    return values
 
 
 def _lines(node: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
@@ -126,6 +142,37 @@ def _line(lines: Mapping[tuple[str, ...], int], at: tuple[str, ...]) -> int:
     while at not in lines and at:
         at = at[:-1]
     return lines.get(at, 1)
+
+
+def _over_another(
+    values: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int], mistakes: list[str]
+) -> dict[str, Any]:
+    """What the file says, merged key by key over the study that it is `like`; null takes a key away."""
+    chain = [path.resolve()]
+    while (like := values.pop("like", None)) is not None:
+        beside = path.parent / str(like)
+        try:
+            other = find_study(beside if beside.is_file() else str(like)).resolve()
+            below = yaml_values(other)
+        except (StudyError, UnknownNameError) as error:
+            mistakes.append(f"line {_line(lines, ('like',))}: like `{like}`: {error}")
+            break
+        if other in chain:
+            mistakes.append(f"line {_line(lines, ('like',))}: like `{like}`: names itself in a circle")
+            break
+        if "name" not in values:
+            mistakes.append("line 1: name: is missing. A study that is like another has a name of its own.")
+        chain.append(other)
+        path, values = other, _merged(below, values)
+    return values
+
+
+def _merged(below: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = {**below, **over}
+    for key in below.keys() & over.keys():
+        if isinstance(below[key], dict) and isinstance(over[key], dict):
+            both[key] = _merged(below[key], over[key])
+    return {key: value for key, value in both.items() if value is not None}
 
 
 def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistakes: list[str]) -> dict[str, str]:
@@ -150,7 +197,12 @@ def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mi
 
 
 def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistakes: list[str]) -> StudySpec | None:
-    evaluate = values.get("evaluate")
+    judges, evaluate = values.get("judges"), values.get("evaluate")
+    if isinstance(judges, dict):
+        values["judges"] = {
+            use: {"model": said, "features": "projected"} if isinstance(said, str) else said
+            for use, said in judges.items()
+        }
     if isinstance(evaluate, dict):
         values["evaluate"] = {role: [data] if isinstance(data, str) else data for role, data in evaluate.items()}
     try:
@@ -171,17 +223,25 @@ def _mistake(entry: Any, lines: dict[tuple[str, ...], int]) -> str:
 
 
 def _known_keys(at: tuple[str, ...]) -> list[str]:
-    models: dict[str, type[BaseModel]] = {"encoders": EncoderSpec, "train": Recipe, "decoding": Decoding}
+    models: dict[str, type[BaseModel]] = {
+        "encoders": EncoderSpec,
+        "judges": EncoderSpec,
+        "train": Recipe,
+        "decoding": Decoding,
+        "answering": Answering,
+    }
     model = StudySpec if len(at) == 1 else models.get(at[0], StudySpec)
-    return [*model.model_fields, *(["like"] if model is EncoderSpec else [])]
+    return [*model.model_fields, *(["like"] if model in (EncoderSpec, StudySpec) else [])]
 
 
 def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> list[str]:
-    """Names of data sets that `train:` and `evaluate:` use must stand in `data:`."""
+    """Names of data sets that `train:`, `answering:` and `evaluate:` use must stand in `data:`."""
     data = values.get("data") or {}
     used: list[tuple[tuple[str, ...], Any]] = []
     if isinstance(values.get("train"), dict) and "data" in values["train"]:
         used.append((("train", "data"), values["train"]["data"]))
+    if isinstance(values.get("answering"), dict) and "examples" in values["answering"]:
+        used.append((("answering", "examples"), values["answering"]["examples"]))
     if isinstance(values.get("evaluate"), dict):
         used += [
             (("evaluate", role), name)

@@ -1,0 +1,62 @@
+"""How a study makes each artifact that an analysis may name: a new one is a function and a line in `MAKERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInputError, ConceptTransferError, MissingResourceError
+from . import pipeline
+
+if TYPE_CHECKING:
+    from ..analysis import Artifact
+    from .selection import Selection
+    from .study import Study
+
+Maker = Callable[["Study", Sequence[str], "Selection"], Any]
+"""Makes an artifact for some encoders on some data: a list of those of all encoders and seeds, or one thing."""
+
+
+def _captions(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    return [one for name in encoders for one in pipeline.captions(study, name, selection)]
+
+
+def _features(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    return [pipeline.features(study, name, selection) for name in encoders]
+
+
+def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    return [one for name in encoders for one in pipeline.transfers(study, name)]
+
+
+MAKERS: dict[str, Maker] = {
+    "Captions": _captions,
+    "ConceptSet": lambda study, encoders, selection: selection.concepts,
+    "Features": _features,
+    "Manifest": lambda study, encoders, selection: selection.manifest,
+    "Transfer": _transfers,
+}
+"""By the name of the artifact's type."""
+
+
+def make(study: Study, artifact: Artifact, encoders: Sequence[str], selection: Selection) -> Any:
+    """One artifact that an analysis names, built where it is missing.
+
+    Raises:
+        ConceptTransferError: a study cannot make it.
+        BadInputError: the analysis takes one, and several were made.
+        MissingResourceError: the study does not have what it takes, and the analysis needs it.
+    """
+    kind = artifact.kind.__name__
+    if kind not in MAKERS:
+        raise ConceptTransferError(
+            f"An analysis asks for `{kind}`, which a study cannot make. It makes: {', '.join(MAKERS)}."
+        )
+    made = MAKERS[kind](study, encoders, selection)
+    if made is None and not artifact.optional:
+        raise MissingResourceError(f"Study `{study.name}` has no `{kind}` for `{selection.name}`.")
+    if isinstance(made, list) and not artifact.many:
+        if len(made) != 1:
+            raise BadInputError(f"This analysis takes one encoder with one seed; {len(made)} were given.")
+        return made[0]
+    return made
