@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from .decoding import Decoding
-from .errors import BadInputError, MissingResourceError
-from .progress import progress
-from .storage import file_digest, lock, read_json, write_json
+from .errors import MissingResourceError
+from .lines import INDEX, is_written, read_index, read_lines, write_lines
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,13 +22,8 @@ if TYPE_CHECKING:
     from .language_models.base import Generation, LanguageModel, Segment
     from .transfer import Transfer
 
-FORMAT = 1
-LINES, INDEX, PART, STARTED = "captions.jsonl", "index.json", "captions.part.jsonl", "started.json"
+LINES = "captions"
 COLUMNS = ("row_id", "sample", "prompt", "text", "n_tokens", "logprob")
-_DIGITS = 6
-
-Say = Callable[["np.ndarray[Any, Any]", list[str]], "list[Generation]"]
-"""Captions some rows, given by their numbers and their ids."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Captions:
 
     def tokens(self) -> Iterator[tuple[list[int], list[float]]]:
         """Token ids and their log-probabilities in nats, of each caption in the table's order, read from disk."""
-        for line in _lines(self.folder / LINES):
+        for line in read_lines(self.folder, LINES):
             yield line["token_ids"], line["logprobs"]
 
     @classmethod
@@ -94,12 +85,10 @@ class Captions:
         """
         folder = Path(folder)
         if not (folder / INDEX).is_file():
-            state = "captions that are not finished" if (folder / PART).is_file() else "no captions"
+            state = "captions that are not finished" if (folder / f"{LINES}.part.jsonl").is_file() else "no captions"
             raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer caption --encoder NAME")
-        index = read_json(folder / INDEX)
-        if index.pop("format", None) != FORMAT or file_digest(folder / LINES) != index.pop("sha256"):
-            raise BadInputError(f"{folder} is damaged or of another version. Delete it and caption again.")
-        return cls(folder=folder, table=_table(_lines(folder / LINES)), **index)
+        index = read_index(folder, LINES)
+        return cls(folder=folder, table=_table(read_lines(folder, LINES)), **index)
 
 
 def caption(
@@ -145,8 +134,6 @@ def caption(
     folder = Path(folder)
     transfer.check_features(features)
     transfer.check_language_model(language_model.id, language_model.d_model)
-    if batch_size < 1:
-        raise BadInputError(f"A batch of {batch_size} pictures cannot be captioned. Give 1 or more.")
     named = {"encoder": encoder, "seed": seed, "manifest_id": manifest_id, "on": on, "study": study}
     meta = {
         "decoding": decoding.model_dump(mode="json"),
@@ -156,9 +143,7 @@ def caption(
         "features_key": features.key,
         "dtype": str(language_model.dtype).removeprefix("torch."),
     }
-    with lock(folder):
-        if (folder / INDEX).is_file() and read_json(folder / INDEX).get("key") == key:
-            return Captions.load(folder)
+    if not is_written(folder, key):
         where = device or language_model.device
         projection = transfer.projection().to(where)
 
@@ -166,11 +151,20 @@ def caption(
             values = _tensor(features.values[rows], where)
             return caption_features(values, projection, language_model, prompt=prompt, decoding=decoding, keys=keys)
 
-        _say_all(folder, key, features.row_ids, say, batch_size, _samples(decoding), prompt, quiet)
-        os.replace(folder / PART, folder / LINES)
-        index = {"format": FORMAT, "key": key, "sha256": file_digest(folder / LINES), "meta": meta, **named}
-        write_json(folder / INDEX, index)
-        (folder / STARTED).unlink()
+        write_lines(
+            folder,
+            LINES,
+            key=key,
+            row_ids=features.row_ids,
+            say=say,
+            about=lambda row: {"prompt": prompt},
+            index={"meta": meta, **named},
+            what=f"caption {len(features.row_ids)} pictures",
+            unit="caption",
+            batch_size=batch_size,
+            n_samples=_samples(decoding),
+            quiet=quiet,
+        )
     return Captions.load(folder)
 
 
@@ -214,61 +208,6 @@ def _tensor(values: Any, device: Any) -> Tensor:
     import torch
 
     return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device)
-
-
-def _say_all(
-    folder: Path, key: str, row_ids: Sequence[str], say: Say, batch_size: int, samples: int, prompt: str, quiet: bool
-) -> None:
-    """Caption the rows that are not done yet, a batch at a time, each safely on disk before the next."""
-    done, total = _begin(folder, key, row_ids, batch_size, samples), len(row_ids)
-    what = f"caption {total} pictures"
-    bar = progress(total * samples, what, unit="caption", quiet=quiet, initial=done * samples)
-    with bar, (folder / PART).open("ab") as file:
-        for start in range(done, total, batch_size):
-            rows = np.arange(start, min(start + batch_size, total))
-            keys = list(row_ids[start : start + len(rows)])
-            said = say(rows, keys)
-            lines = [_line(keys[n // samples], n % samples, prompt, one) for n, one in enumerate(said)]
-            file.write("".join(lines).encode())
-            file.flush()
-            os.fsync(file.fileno())
-            bar.update(len(said))
-
-
-def _begin(folder: Path, key: str, row_ids: Sequence[str], batch_size: int, samples: int) -> int:
-    """Prepare the folder; gives the number of rows that an earlier run of this key has finished, in whole batches."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).unlink(missing_ok=True)
-    same = (folder / STARTED).is_file() and read_json(folder / STARTED) == {"key": key}
-    lines = (folder / PART).read_bytes().split(b"\n")[:-1] if same and (folder / PART).is_file() else []
-    expected = [row_id for row_id in row_ids for _ in range(samples)]
-    right = itertools.takewhile(lambda pair: _row_id(pair[0]) == pair[1], zip(lines, expected, strict=False))
-    rows = sum(1 for _ in right) // samples
-    if rows < len(row_ids):
-        rows -= rows % batch_size
-    write_json(folder / STARTED, {"key": key})
-    with (folder / PART).open("ab") as file:
-        file.truncate(sum(len(line) + 1 for line in lines[: rows * samples]))
-    return rows
-
-
-def _row_id(line: bytes) -> str | None:
-    """The row that a line is about; None if the line was torn by what ended the run."""
-    try:
-        return str(json.loads(line)["row_id"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _line(row_id: str, sample: int, prompt: str, said: Generation) -> str:
-    logprobs = [round(value, _DIGITS) for value in said.logprobs]
-    line = {"row_id": row_id, "sample": sample, "prompt": prompt, "text": said.text}
-    return json.dumps(line | {"token_ids": said.token_ids, "logprobs": logprobs}, ensure_ascii=False) + "\n"
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="\n") as file:
-        yield from map(json.loads, file)
 
 
 def _table(lines: Iterator[dict[str, Any]]) -> pd.DataFrame:

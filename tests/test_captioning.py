@@ -11,13 +11,14 @@ import torch
 from tiny_language_models import language_model, soft_prompt
 
 from concepttransfer import captioning
-from concepttransfer.captioning import LINES, PART, Captions, caption, caption_features
+from concepttransfer.captioning import Captions, caption, caption_features
 from concepttransfer.decoding import Decoding
 from concepttransfer.errors import BadInputError, LockedError, MismatchError, MissingResourceError
 from concepttransfer.projections import Linear
 from concepttransfer.storage import lock
 from concepttransfer.transfer import Transfer
 
+LINES, PART = "captions.jsonl", "captions.part.jsonl"
 N, DIM = 23, 8
 DRAWN = Decoding(method="nucleus", samples=2, max_tokens=8, top_p=0.95)
 
