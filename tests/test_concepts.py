@@ -172,7 +172,7 @@ def test_the_tables_agree_with_the_published_ones(real, awa):
 
 
 def test_description_counts(awa):
-    counts = describe("awa2")["counts"]
+    counts = describe("awa2").counts
     assert (len(awa.concepts), awa.attributes.shape[1]) == (counts["classes"], counts["attributes"])
     with pytest.raises(UnknownNameError, match="Did you mean `awa2`"):
         describe("awa")

@@ -30,12 +30,12 @@ def awa2(folder: Path, *, split: str | None = None, hashes: bool = True, name: s
     """
     description = describe("awa2")
     classes = {row["class"]: row for row in read_table("awa2", "classes.csv")}
-    if split is not None and split not in description["splits"]:
-        raise UnknownNameError("split", split, description["splits"], where="AwA2")
+    if split is not None and split not in description.splits:
+        raise UnknownNameError("split", split, description.splits, where="AwA2")
     files = find_pictures(folder)
     labels = {key: _class(key, folder) for key in files.keys}
     if unknown := sorted(set(labels.values()) - set(classes)):
-        message = f"`{unknown[0]}` in {folder} is none of AwA2's classes. Its pictures lie in {description['layout']}."
+        message = f"`{unknown[0]}` in {folder} is none of AwA2's classes. Wanted are {description.layout[0].what}."
         raise BadInputError(message)
     kept = {key: label for key, label in labels.items() if split in (None, classes[label]["split"])}
     digests = picture_hashes(files.source, kept) if hashes else {}
@@ -43,8 +43,8 @@ def awa2(folder: Path, *, split: str | None = None, hashes: bool = True, name: s
         Row(key, key, (), {"class": label, "split": classes[label]["split"]}, digests.get(key))
         for key, label in kept.items()
     )
-    source = {key: str(description[key]) for key in ("title", "url", "licence", "citation")}
-    return Manifest(name or "-".join(filter(None, ["awa2", split])), rows, files.source, {"reader": "awa2", **source})
+    source = {"reader": "awa2", **description.source}
+    return Manifest(name or "-".join(filter(None, ["awa2", split])), rows, files.source, source)
 
 
 def _class(key: str, folder: Path) -> str:
