@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-NOUNS = ["cow", "cat", "whale", "horse"]
+NOUNS = ["otter", "zebra", "whale", "horse"]
 
 
 def picture(number: int, size: int = 32) -> bytes:
