@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def progress(total: int, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
+def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
     """A tqdm bar on standard error that shows itself after two seconds; `quiet` hides it.
 
     Args:
-        total: how many units the whole work is.
+        total: how many units the whole work is; None: nobody knows.
         what: a few words beside the bar, such as `encode animals with beit`.
-        unit: the unit counted, such as `picture`.
+        unit: the unit counted, such as `picture`; `B` is shown in kB, MB and GB.
         quiet: show nothing.
         initial: units done by an earlier run that is resumed.
     """
@@ -21,7 +21,8 @@ def progress(total: int, what: str, *, unit: str, quiet: bool = False, initial: 
         total=total,
         initial=initial,
         desc=what,
-        unit=f" {unit}",
+        unit=f" {unit}" if unit != "B" else unit,
+        unit_scale=unit == "B",
         delay=0 if initial else 2,
         disable=quiet,
         dynamic_ncols=True,
