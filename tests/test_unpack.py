@@ -39,10 +39,6 @@ def everything(folder):
 def visible(folder):
     """What a person sees: not what begins with a dot."""
     return {name: body for name, body in everything(folder).items() if "/." not in f"/{name}"}
-        name: body
-        for name, body in everything(folder).items()
-        if not any(part.startswith(".") for part in name.split("/"))
-    }
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
