@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from .errors import BadInputError, EmptyDataError, MismatchError
-from .storage import digest
+from .rows import Label, Row, Rows, repeated
+from .storage import digest, digest_of_list
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Label = str | int | float | bool | None
+__all__ = [
+    "FolderPictures",
+    "Label",
+    "Manifest",
+    "PictureSource",
+    "Row",
+    "Rows",
+    "ZipPictures",
+    "open_picture",
+    "to_rgb",
+]
 
-
-@dataclass(frozen=True)
-class Row:
-    """One picture, its texts, or both.
-
-    Attributes:
-        id: names the row; unique in its manifest.
-        picture: the key by which the manifest's picture source finds the picture, or None.
-        texts: captions or other texts.
-        labels: what is known about the row, such as `class`.
-        sha256: of the picture's bytes, where the picture is a file.
-    """
-
-    id: str
-    picture: str | None = None
-    texts: tuple[str, ...] = ()
-    labels: Mapping[str, Label] = field(default_factory=dict)
-    sha256: str | None = None
+COMPACT_FROM = 10_000
+"""Rows from which on a manifest keeps them in buffers."""
 
 
 class PictureSource(Protocol):
@@ -53,13 +50,11 @@ class FolderPictures:
 
     def read(self, key: str) -> Image:
         """Open one file below the root."""
-        from PIL import Image
-
         path = (self.root / key).resolve()
         if not path.is_relative_to(self.root.resolve()):
             raise BadInputError(f"`{key}` lies outside {self.root}. Pictures must lie inside their data's folder.")
         with path.open("rb") as file:
-            return _loaded(Image.open(io.BytesIO(file.read())))
+            return open_picture(file.read())
 
 
 @dataclass(frozen=True)
@@ -70,9 +65,7 @@ class ZipPictures:
 
     def read(self, key: str) -> Image:
         """Read one member. Each process and thread opens the file for itself."""
-        from PIL import Image
-
-        return _loaded(Image.open(io.BytesIO(self._archive().read(key))))
+        return open_picture(self._archive().read(key))
 
     def _archive(self) -> zipfile.ZipFile:
         import os
@@ -92,7 +85,11 @@ class ZipPictures:
         object.__setattr__(self, "path", state["path"])
 
 
-def _loaded(picture: Image) -> Image:
+def open_picture(content: bytes) -> Image:
+    """The picture that a file of these bytes holds, read to its end."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(content))
     picture.load()
     return picture
 
@@ -103,37 +100,38 @@ class Manifest:
 
     Attributes:
         name: what people call it, such as `microworld-test`. Not part of `id`.
-        rows: the rows, in their order.
+        rows: the rows, in their order. Many (10,000 and more) are kept as `Rows`, which make each when asked for.
         pictures: finds their pictures; None for texts alone.
         source: where the data come from: title, licence, citation, ... Not part of `id`.
     """
 
     name: str
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     pictures: PictureSource | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.rows:
             raise EmptyDataError(f"`{self.name}` has no rows. Name a folder, table or split that holds some.")
-        if len(set(self.ids)) != len(self.rows):
-            twice = sorted(i for i in set(self.ids) if self.ids.count(i) > 1)[0]
+        if len(self.rows) >= COMPACT_FROM and not isinstance(self.rows, Rows):
+            object.__setattr__(self, "rows", Rows.of(self.rows))
+        if (twice := repeated(self.ids)) is not None:
             raise BadInputError(f"`{self.name}` names row `{twice}` more than once. Give each row an id of its own.")
 
     @cached_property
     def id(self) -> str:
         """sha256 of the rows: ids, pictures' hashes (or keys), texts and labels, in order."""
-        return digest([(r.id, r.sha256 or r.picture, r.texts, sorted(r.labels.items())) for r in self.rows])
+        return digest_of_list((r.id, r.sha256 or r.picture, r.texts, sorted(r.labels.items())) for r in self.rows)
 
     @cached_property
-    def ids(self) -> tuple[str, ...]:
+    def ids(self) -> Sequence[str]:
         """The rows' ids, in order."""
-        return tuple(row.id for row in self.rows)
+        return self.rows.ids if isinstance(self.rows, Rows) else tuple(row.id for row in self.rows)
 
     @cached_property
-    def texts(self) -> tuple[tuple[str, ...], ...]:
+    def texts(self) -> Sequence[tuple[str, ...]]:
         """Each row's texts, in order."""
-        return tuple(row.texts for row in self.rows)
+        return self.rows.texts if isinstance(self.rows, Rows) else tuple(row.texts for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -168,8 +166,8 @@ class Manifest:
             return self
         if n < 1:
             raise BadInputError(f"A limit of {n} rows leaves nothing. Give 1 or more.")
-        kept = set(sorted(self.ids, key=digest)[:n])
-        return replace(self, rows=tuple(row for row in self.rows if row.id in kept))
+        drawn = np.fromiter((int(digest(row_id)[:16], 16) for row_id in self.ids), np.uint64, len(self))
+        return self._chosen(np.sort(np.argsort(drawn, kind="stable")[:n]).tolist())
 
     def take(self, ids: Iterable[str]) -> Manifest:
         """The rows named, in the order named.
@@ -177,12 +175,28 @@ class Manifest:
         Raises:
             MismatchError: an id is not in this manifest.
         """
-        at = {row.id: row for row in self.rows}
-        wanted = list(ids)
-        if missing := [i for i in wanted if i not in at]:
-            message = f"`{self.name}` has no row `{missing[0]}` ({len(missing)} of {len(wanted)} are missing)."
-            raise MismatchError(message)
-        return replace(self, rows=tuple(at[i] for i in wanted))
+        wanted = ids if isinstance(ids, Sequence) else list(ids)
+        if (numbers := _in_order(self.ids, wanted)) is None:
+            at = {row_id: number for number, row_id in enumerate(self.ids)}
+            if missing := [i for i in wanted if i not in at]:
+                message = f"`{self.name}` has no row `{missing[0]}` ({len(missing)} of {len(wanted)} are missing)."
+                raise MismatchError(message)
+            numbers = [at[i] for i in wanted]
+        return self._chosen(numbers)
+
+    def _chosen(self, numbers: list[int]) -> Manifest:
+        rows = self.rows.take(numbers) if isinstance(self.rows, Rows) else tuple(self.rows[n] for n in numbers)
+        return replace(self, rows=rows)
+
+
+def _in_order(ids: Sequence[str], wanted: Iterable[str]) -> list[int] | None:
+    """Where the wanted ids stand, if they stand in the same order, as those of encoded rows do; otherwise None."""
+    numbers, left = [], enumerate(ids)
+    for row_id in wanted:
+        if (number := next((n for n, found in left if found == row_id), None)) is None:
+            return None
+        numbers.append(number)
+    return numbers
 
 
 def to_rgb(picture: Image) -> Image:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,19 @@ def cache_folder() -> Path:
 
 def digest(*parts: Any) -> str:
     """sha256 (hexadecimal) of the parts as canonical JSON: equal parts, equal digest, on any machine."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(parts).encode()).hexdigest()
+
+
+def digest_of_list(values: Iterable[Any]) -> str:
+    """The same as `digest(list(values))`, for lists whose JSON is too long to have at once."""
+    hashed = hashlib.sha256(b"[[")
+    for number, value in enumerate(values):
+        hashed.update((("," if number else "") + _canonical(value)).encode())
+    hashed.update(b"]]")
+    return hashed.hexdigest()
+
+
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def file_digest(path: Path) -> str:

@@ -82,7 +82,7 @@ def _pictures(split: str, n: int | None, quiet: bool) -> Pictures:
         if not path.exists():
             _draw_all(manifest, split, n, path, quiet)
     labels = {name: tuple(map(str, manifest.labels(name))) for name in ("class", "habitat", "object", "pose")}
-    return Pictures(np.load(path, mmap_mode="r"), labels, manifest.texts, identity)
+    return Pictures(np.load(path, mmap_mode="r"), labels, tuple(manifest.texts), identity)
 
 
 def _draw_all(manifest: Manifest, split: str, n: int | None, path: Path, quiet: bool) -> None:
