@@ -14,12 +14,15 @@ from ..manifest import Manifest
 READERS = {
     "awa2": "concepttransfer.data.awa2:awa2",
     "captions_table": "concepttransfer.data.captions_table:captions_table",
+    "coco": "concepttransfer.data.coco:coco",
     "image_folder": "concepttransfer.data.image_folder:image_folder",
     "magma_folder": "concepttransfer.data.magma_folder:magma_folder",
     "microworld": "concepttransfer.microworld.data:microworld_manifest",
+    "nocaps": "concepttransfer.data.nocaps:nocaps",
+    "vqa2": "concepttransfer.data.vqa2:vqa2",
 }
 SHARED_KEYS = ("reader", "names", "holdout_per_class", "subset", "limit")
-PATH_KEYS = ("folder", "pictures", "table")
+PATH_KEYS = ("folder", "pictures", "table", "captions", "questions", "answers")
 
 __all__ = ["READERS", "read_data"]
 

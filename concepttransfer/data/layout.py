@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import re
 import zipfile
@@ -11,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..errors import BadInputError
 from ..manifest import FolderPictures, PictureSource, ZipPictures
 from ..storage import digest
+from .annotations import read_lists
 from .descriptions import DataFile, DataManifest, LayoutEntry
 from .pictures import PICTURE_SUFFIXES
 
@@ -53,13 +53,14 @@ def _check(folder: Path, entry: LayoutEntry, manifest: DataManifest) -> Iterator
     place, names = _find(folder, entry)
     wanted = f"{entry.pattern}: {entry.what}"
     missing = not names or (entry.count is not None and len(names) < entry.count)
-    found = _counted(len(names), entry.count) if names else ("nothing" if folder.exists() else f"no {folder}")
+    nothing = "nothing (it is optional)" if entry.optional else "nothing" if folder.exists() else f"no {folder}"
+    found = _counted(len(names), entry.count) if names else nothing
     ok = not missing or (entry.optional and not names)
     yield Finding(wanted, found, ok, "" if ok else _advice(folder, entry, manifest))
     if names and PurePosixPath(names[0]).suffix.lower() in PICTURE_SUFFIXES:
         yield _opened(_source(place), names, place)
     elif names and place.is_dir() and entry.path is not None and entry.path.endswith((".json", ".json.gz")):
-        yield _parsed(place / entry.path, entry, manifest)
+        yield _parsed(folder, entry, manifest)
 
 
 def _find(folder: Path, entry: LayoutEntry) -> tuple[Path, list[str]]:
@@ -128,16 +129,14 @@ def _opened(source: PictureSource, names: list[str], place: Path) -> Finding:
     return Finding(wanted, found, False, f"Put a whole copy of {first} and the like into {place}.")
 
 
-def _parsed(path: Path, entry: LayoutEntry, manifest: DataManifest) -> Finding:
+def _parsed(folder: Path, entry: LayoutEntry, manifest: DataManifest) -> Finding:
     """Whether a json can be read, and how many entries its lists have."""
+    path = folder / entry.pattern
     wanted = "in it: " + (", ".join(f"{n:,} {key}" for key, n in entry.holds.items()) or "json")
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            values = json.load(file)
-        there = {key: len(values[key]) for key in entry.holds}
-    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
-        found = f"it cannot be read ({type(error).__name__}: {error})"
-        return Finding(wanted, found, False, _advice(path.parent, entry, manifest))
+        there = {key: len(found) for key, found in zip(entry.holds, read_lists(path, *entry.holds), strict=True)}
+    except BadInputError as error:
+        return Finding(wanted, str(error), False, _advice(folder, entry, manifest))
     ok = all(there[key] >= n for key, n in entry.holds.items())
     found = ", ".join(f"{n:,} {key}" for key, n in there.items()) or "it is read"
     return Finding(wanted, found, ok, "" if ok else f"Put the whole {path.name} into {path.parent}.")
