@@ -167,15 +167,17 @@ class Sampled:
         whole = by_unit * units / (units - 1) if unit == "classes" else by_unit
         return float(student * np.sqrt((whole + by_seed) / total))
 
-    def p_zero(self, rng: np.random.Generator) -> float:
+    def p_zero(self, rng: np.random.Generator, signs: Floats | None = None) -> float:
         """How often would the value lie so far from 0 if the part of each class in it had a random sign?
 
         For a difference a flipped sign is the two swapped on all pictures of a class. Where there are several seeds,
-        they are drawn beside it, with the stretch that an interval has. NaN with too few rows or classes.
+        they are drawn beside it, with the stretch that an interval has. NaN with too few rows or classes. `signs`
+        [n_resamples, n_classes] can be drawn once for many claims.
         """
         if not self.measurable or not np.isfinite(self.value):
             return np.nan
-        signs = rng.choice((-1.0, 1.0), size=(len(self.seeds), len(self.contributions)))
+        if signs is None:
+            signs = rng.choice((-1.0, 1.0), size=(len(self.seeds), len(self.contributions)))
         null = signs @ self.contributions + self.seeds
         stretch = self._stretch(null, self.n_clusters, "classes") if self.n_seeds > 1 else 1.0
         return permutation_p(self.value, null * stretch)
@@ -270,7 +272,7 @@ def _sampled(ratio: Ratio, draws: list[Floats], codes: Ints, rng: np.random.Gene
         whole=whole,
         nested=nested,
         pictures=pictures,
-        seeds=_seed_deviations(per_seed, by_class, len(whole), rng),
+        seeds=seed_deviations(per_seed, by_class, len(whole), rng),
         class_influence=influence,
         row_influence=rows.mean(0) - (influence / np.bincount(codes))[codes],
         class_weights=weights,
@@ -286,8 +288,11 @@ def _by_class(values: Floats, codes: Ints) -> Floats:
     return np.bincount(codes, weights=values).astype(np.float64)
 
 
-def _seed_deviations(per_seed: Floats, by_class: Floats, n_resamples: int, rng: np.random.Generator) -> Floats:
-    """Draw seeds, less the scatter between them that pictures alone make, which the other draws already hold."""
+def seed_deviations(per_seed: Floats, by_class: Floats, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Draw seeds, less the scatter between them that pictures alone make, which the other draws already hold.
+
+    `per_seed` [n_seeds] values, `by_class` [n_seeds, n_classes] first-order effects; gives [n_resamples] deviations.
+    """
     n_seeds = len(per_seed)
     if n_seeds < 2 or not np.isfinite(per_seed).all():
         return np.zeros(n_resamples)
