@@ -18,6 +18,7 @@ READERS = {
     "image_folder": "concepttransfer.data.image_folder:image_folder",
     "magma_folder": "concepttransfer.data.magma_folder:magma_folder",
     "microworld": "concepttransfer.microworld.data:microworld_manifest",
+    "webdataset": "concepttransfer.data.webdataset:webdataset",
     "nocaps": "concepttransfer.data.nocaps:nocaps",
     "vqa2": "concepttransfer.data.vqa2:vqa2",
 }

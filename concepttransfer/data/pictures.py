@@ -59,7 +59,7 @@ def find_pictures(path: Path) -> PictureFiles:
         found = PictureFiles(path, (path.name,), FolderPictures(path.parent))
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            found = PictureFiles(path, tuple(sorted(filter(_is_picture, archive.namelist()))), ZipPictures(path))
+            found = PictureFiles(path, tuple(sorted(filter(is_picture, archive.namelist()))), ZipPictures(path))
     else:
         raise BadInputError(f"{path} is neither a folder, a zip nor a picture ({', '.join(sorted(PICTURE_SUFFIXES))}).")
     if not found.keys:
@@ -87,7 +87,8 @@ def picture_hashes(files: PictureSource, keys: Iterable[str]) -> dict[str, str]:
     return {}
 
 
-def _is_picture(key: str) -> bool:
+def is_picture(key: str) -> bool:
+    """Is this the name of a picture, by its ending, that is neither hidden nor lies in a hidden folder or in `..`?"""
     path = PurePosixPath(key)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return path.suffix.lower() in PICTURE_SUFFIXES and not hidden
@@ -96,7 +97,7 @@ def _is_picture(key: str) -> bool:
 def _walk(root: Path) -> Iterator[str]:
     for folder, _, names in os.walk(root):
         below = Path(folder).relative_to(root)
-        yield from filter(_is_picture, ((below / name).as_posix() for name in names))
+        yield from filter(is_picture, ((below / name).as_posix() for name in names))
 
 
 def _stamps_of_files(root: Path) -> Callable[[str], list[int] | None]:
