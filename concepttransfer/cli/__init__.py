@@ -12,7 +12,7 @@ import typer
 from concepttransfer import analysis
 from concepttransfer.errors import ConceptTransferError, UnknownNameError
 
-from . import cache, microworld, stages, studies
+from . import cache, microworld, reproduce, stages, studies
 from .options import with_run
 
 EPILOG = (
@@ -85,6 +85,9 @@ app.command(rich_help_panel=STAGES)(with_run(stages.encode))
 app.command(rich_help_panel=STAGES)(with_run(stages.fit))
 app.command(rich_help_panel=STAGES)(with_run(stages.caption))
 app.command("import-projection", rich_help_panel=STAGES)(with_run(stages.import_projection))
+
+
+app.command("reproduce", rich_help_panel="Report")(with_run(reproduce.reproduce_paper))
 
 
 @app.command(rich_help_panel="Report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -52,6 +52,18 @@ class Run:
         self, *, stage: str, seeds: int | None = None, seed: int | None = None, trackers: tuple[str, ...] = ()
     ) -> Study:
         """The study, set up as the options say; `--force` is about `stage`."""
+        return self.opened(self.study, stage=stage, seeds=seeds, seed=seed, trackers=trackers)
+
+    def opened(
+        self,
+        name: str,
+        *,
+        stage: str,
+        seeds: int | None = None,
+        seed: int | None = None,
+        trackers: tuple[str, ...] = (),
+    ) -> Study:
+        """As `open`, for a study that the command names in another way than with --study."""
         if self.dtype not in (None, "auto", "float32", "bfloat16", "float16"):
             message = f"No dtype `{self.dtype}`. Give one of: auto, float32, bfloat16, float16."
             raise BadInputError(message)
@@ -67,7 +79,7 @@ class Run:
             quiet=self.quiet or self.json,
             trackers=trackers,
         )
-        return load_study(self.study, **{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+        return load_study(name, **{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
 
     def encoders(self, study: Study) -> list[str]:
         """The encoders named, each checked.
@@ -86,20 +98,29 @@ class Run:
 
 
 def with_run(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, whose first parameter is `run: Run`, the common options in its place."""
+    """Give a command, whose first parameter is `run: Run`, the common options in its place.
+
+    A parameter of the command's own stands for the common option of the same name.
+    """
     hints = get_type_hints(function, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(function).parameters.values())[1:]]
     shared_hints = get_type_hints(Run, include_extras=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=shared_hints[f.name])
         for f in dataclasses.fields(Run)
+        if f.name not in {p.name for p in own}
     ]
-    return signed(function, [*own, *shared])
+    return signed(function, [*own, *shared], own=[p.name for p in own])
 
 
-def signed(function: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
-    """A function of these keyword parameters that calls `function(run, ...)`, in the form that typer reads."""
-    names = {f.name for f in dataclasses.fields(Run)}
+def signed(
+    function: Callable[..., None], parameters: list[inspect.Parameter], *, own: Sequence[str] = ()
+) -> Callable[..., None]:
+    """A function of these keyword parameters that calls `function(run, ...)`, in the form that typer reads.
+
+    Parameters that are named as fields of `Run` are, unless they are the function's `own`, handed over in `run`.
+    """
+    names = {f.name for f in dataclasses.fields(Run)} - set(own)
 
     def command(**given: Any) -> None:
         run = Run(**{name: given.pop(name) for name in names})

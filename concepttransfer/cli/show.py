@@ -93,7 +93,12 @@ def duration(seconds: float | None) -> str:
         return "not measured yet"
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return (
+        f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days" if hours < 17_520 else f"{hours / 8760:,.0f} years"
+    )
 
 
 def size(n_bytes: int | None) -> str:

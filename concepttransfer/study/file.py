@@ -24,6 +24,7 @@ class StudySpec(BaseModel):
     Attributes:
         name: of the study; printed beside every result.
         title: one line that says what it is.
+        paper: whose tables `concepttransfer reproduce` fills.
         language_model: `hf:NAME-OR-FOLDER`, a folder, or `microworld:language_model`.
         prompt: the text between picture and caption.
         encoders: by name; `like: OTHER` takes over what is not said from another one.
@@ -43,6 +44,7 @@ class StudySpec(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     title: str = ""
+    paper: str | None = None
     language_model: str
     prompt: str = "A picture of"
     encoders: dict[str, EncoderSpec] = Field(min_length=1)

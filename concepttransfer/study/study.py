@@ -174,6 +174,10 @@ class Study:
         """The same study with other settings, such as `limit=500`."""
         return Study(self.spec, self._families, self.root, dataclasses.replace(self.settings, **changes))
 
+    def with_spec(self, spec: StudySpec) -> Study:
+        """The same study as if its file said `spec`."""
+        return Study(spec, self._families, self.root, self.settings)
+
     @cached_property
     def training(self) -> Selection:
         """The data that the projections are fitted on."""
