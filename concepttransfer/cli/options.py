@@ -39,9 +39,13 @@ class Run:
     limit: Annotated[int | None, _option(help="Use at most so many pictures, drawn by their ids.", min=1)] = None
     force: Annotated[bool, _option("--force", help="Do this command's own stage again although it is cached.")] = False
     dry_run: Annotated[bool, _option("--dry-run", help="Say stages, times and bytes; do nothing.")] = False
-    device: Annotated[str, _option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto"
+    device: Annotated[
+        str,
+        _option(help="auto, cpu, cuda, cuda:1, mps; spread: the language model over all GPUs, then memory, then disk."),
+    ] = "auto"
     dtype: Annotated[
-        str | None, _option(help="Of the language model: float32, bfloat16, float16. Default: as the study says.")
+        str | None,
+        _option(help="Of the language model: float32, bfloat16, float16, 8bit, 4bit. Default: as the study says."),
     ] = None
     batch_size: Annotated[int | None, _option(help="Pictures or captions at a time.", min=1)] = None
     offline: Annotated[bool, _option("--offline", help="Ask no hub for anything.")] = False
@@ -64,9 +68,6 @@ class Run:
         trackers: tuple[str, ...] = (),
     ) -> Study:
         """As `open`, for a study that the command names in another way than with --study."""
-        if self.dtype not in (None, "auto", "float32", "bfloat16", "float16"):
-            message = f"No dtype `{self.dtype}`. Give one of: auto, float32, bfloat16, float16."
-            raise BadInputError(message)
         settings = Settings(
             device=self.device,
             dtype=self.dtype,

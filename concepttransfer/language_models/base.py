@@ -40,8 +40,8 @@ class LanguageModel(Protocol):
         id: names the weights and the tokenizer; see `language_model_identity`.
         d_model: width of a soft prompt.
         module: the library's module; frozen and in eval mode.
-        device: where it computes.
-        dtype: of its weights.
+        device: where it computes; of a spread model, where its inputs go.
+        dtype: of its word vectors, and of all its weights unless it is quantised.
         gradient_checkpointing: recompute layers in the backward pass, which takes less memory and more time.
     """
 

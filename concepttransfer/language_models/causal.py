@@ -15,6 +15,7 @@ from .base import Generation, Segment
 from .beam import beam_search
 from .inputs import PAD, Layout, embed, lay_out, pad
 from .logits import logits_at
+from .placement import home, is_offloaded, is_sharded
 from .sampling import extend, greedy, nucleus, uniform_draws
 from .stream import Ending, Said, Stream
 from .tokens import Tokens
@@ -42,6 +43,8 @@ class CausalLanguageModel:
         self.id = id if bos is None else f"{id}{'+' if bos else '-'}bos"
         self.d_model = int(self._embedding.weight.shape[1])
         self.gradient_checkpointing = False
+        # Kept for the backward pass, offloaded weights would all lie on the device at once; recomputed, a layer's do.
+        self._offloaded = is_offloaded(module)
         self._checkpointed: list[nn.Module] | None = None
 
     @property
@@ -52,8 +55,7 @@ class CausalLanguageModel:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        device: torch.device = self._embedding.weight.device
-        return device
+        return home(self._embedding, self._embedding.weight)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -114,13 +116,14 @@ class CausalLanguageModel:
             BadInputError: a layer that the model does not have.
             ShapeError: layers of different widths (the last state of small OPT models is narrower than the others).
         """
+        self._refuse_shards()
         ids, vectors = self._vectors(lay_out(inputs, self.tokens, self.d_model), "right")
         nowhere = torch.zeros(ids.shape, dtype=torch.bool, device=self.device)
         _, output = logits_at(self.module, nowhere, inputs_embeds=vectors, use_cache=False, output_hidden_states=True)
         states = output.hidden_states
         if wrong := [layer for layer in layers if not -len(states) <= layer < len(states)]:
             raise BadInputError(f"There is no layer {wrong[0]}: layers go from 0 (what goes in) to {len(states) - 1}.")
-        chosen = [states[layer] for layer in layers]
+        chosen = [states[layer].to(self.device) for layer in layers]
         if len(widths := {state.shape[-1] for state in chosen}) > 1:
             raise ShapeError(f"These layers are {sorted(widths)} wide. Ask for those of one width at a time.")
         return torch.stack(chosen), ids != PAD
@@ -135,6 +138,7 @@ class CausalLanguageModel:
             ShapeError: other than one key for each input.
             BadInputError: an input that is empty, or too long to be continued by `decoding.max_tokens`.
         """
+        self._refuse_shards()
         keys = [str(number) for number in range(len(inputs))] if keys is None else keys
         if len(keys) != len(inputs):
             raise ShapeError(f"{len(inputs)} inputs need as many keys; these are {len(keys)}.")
@@ -144,6 +148,14 @@ class CausalLanguageModel:
         ending = Ending(self.tokens.end, decoding.stop, self.tokens.text)
         said = _decode(Stream(self.module, vectors, ids != PAD), decoding, keys, ending)
         return [Generation(ending.text(one.ids), one.ids, one.logprobs) for one in said]
+
+    def _refuse_shards(self) -> None:
+        """Processes that share the weights would wait for each other for ever: their texts differ in length."""
+        if is_sharded(self.module):
+            raise BadInputError(
+                "A language model sharded by FSDP can only be fitted into. Give the same command without accelerate "
+                "launch --use_fsdp; what is fitted is kept. --device spread holds a model that one card does not."
+            )
 
     def _learnt(
         self, texts: Sequence[str], before: Sequence[str | None], max_tokens: int | None
@@ -169,7 +181,7 @@ class CausalLanguageModel:
         Only the layers themselves are switched, not what is in them, and their own dropout is off: the model computes
         what it computes in eval mode.
         """
-        if not (self.gradient_checkpointing and torch.is_grad_enabled()):
+        if not ((self.gradient_checkpointing or self._offloaded) and torch.is_grad_enabled()):
             yield
             return
         if self._checkpointed is None:

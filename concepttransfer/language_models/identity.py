@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import BadInputError, MissingResourceError
 from ..storage import cache_folder, digest, file_digest, write_text
+from .placement import QUANTISED
 
 MICROWORLD = "microworld:language_model"
 WEIGHTS = (r"model.*\.safetensors", r"pytorch_model.*\.bin")
@@ -104,22 +105,31 @@ def weight_files(names: Iterable[str]) -> list[str]:
     return []
 
 
-def language_model_identity(name: str, root: Path | str = ".") -> str:
+def language_model_identity(name: str, root: Path | str = ".", dtype: str = "auto") -> str:
     """The string by which everything that was computed with a language model knows it, such as `gpt-j-6b@1f0c...`.
 
     It is the sha256 of weights, configuration and tokenizer: of the files in a folder, of the blobs in the hub's cache
     on this machine, or as the hub states it. A model that is neither here nor can be asked for is known by its name.
+    Weights of 8 or 4 bit are other weights (`gpt-j-6b@1f0c...+8bit`); float32, bfloat16 and float16 are the same ones,
+    rounded.
 
     Raises:
         MissingResourceError: a folder that is not there, or not a whole model.
         BadInputError: a name of no known form.
     """
-    source = locate(name, root)
+    source, bits = locate(name, root), f"+{dtype}" if dtype in QUANTISED else ""
     files = _folder_files(source.folder) if source.folder else _hub_files(source)
     if files is None:
-        return f"{source.short}@{digest(source.hub, source.revision)[:16]}"
+        return f"{source.short}@{digest(source.hub, source.revision)[:16]}{bits}"
     kept = {file: files[file] for file in (*weight_files(files), *OTHER_FILES) if file in files}
-    return f"{source.short}@{digest(kept)[:16]}"
+    return f"{source.short}@{digest(kept)[:16]}{bits}"
+
+
+def without_bits(identity: str) -> str:
+    """The identity of the same language model in the dtype that it was published in."""
+    for dtype in QUANTISED:
+        identity = identity.removesuffix(f"+{dtype}")
+    return identity
 
 
 def _folder_files(folder: Path) -> Mapping[str, str]:

@@ -20,14 +20,15 @@ def logits_at(module: Any, keep: Tensor, **arguments: Any) -> tuple[Tensor, Any]
         arguments: what the module is called with.
 
     Returns:
-        Logits `[n, V]` in the order of `keep`'s rows, and the module's whole output.
+        Logits `[n, V]` in the order of `keep`'s rows and on its device (a spread model's head may be on another), and
+        the module's whole output.
     """
     head: nn.Module | None = module.get_output_embeddings()
     selected: list[bool] = []
 
     def select(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
         selected.append(True)
-        return (given[0][keep].unsqueeze(0), *given[1:])
+        return (given[0][keep.to(given[0].device)].unsqueeze(0), *given[1:])
 
     hook = head.register_forward_pre_hook(select) if head is not None else None
     try:
@@ -36,4 +37,4 @@ def logits_at(module: Any, keep: Tensor, **arguments: Any) -> tuple[Tensor, Any]
         if hook is not None:
             hook.remove()
     logits: Tensor = output.logits
-    return (logits[0] if selected else logits[keep]), output
+    return (logits[0] if selected else logits[keep.to(logits.device)]).to(keep.device), output

@@ -13,6 +13,7 @@ from ..answering import Answering
 from ..decoding import Decoding
 from ..encoders.spec import EncoderSpec
 from ..errors import StudyError, UnknownNameError, suggestion
+from ..language_models.placement import DTYPES
 from ..training.recipe import Recipe
 
 STUDIES = Path(str(files("concepttransfer.studies")))
@@ -35,7 +36,8 @@ class StudySpec(BaseModel):
         answering: how questions about pictures are asked.
         judges: encoders that score captions, by what they are used for; `clipscore` needs both towers of one CLIP.
         transfers: a folder of fitted Transfers that come with the study.
-        dtype: of the language model; `auto` is bf16 where the hardware has it, else float32.
+        dtype: of the language model; `auto` is bf16 where the hardware has it, else float32; `8bit` and `4bit` are
+            bitsandbytes'.
         root: the folder that relative paths start from, `$VARIABLES` expanded; None: the folder of the
             study's file, or the working folder for a study of the package.
     """
@@ -55,7 +57,7 @@ class StudySpec(BaseModel):
     answering: Answering = Answering()
     judges: dict[str, EncoderSpec] = Field(default_factory=dict)
     transfers: str | None = None
-    dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
+    dtype: str = Field(default="auto", pattern=f"^({'|'.join(DTYPES)})$")
     root: str | None = None
 
 

@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 
 from ..errors import BadInputError
+from ..language_models import placement
 from . import processes
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps", placement.SPREAD)
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,9 @@ class Settings:
     """Where and how work is done. Of these, `dtype`, `limit`, `seed` and `seeds` change what is computed.
 
     Attributes:
-        device: `auto` takes the GPU if there is one.
-        dtype: of the language model; None: as the study says.
+        device: `auto` takes the GPU if there is one; `spread` is `auto`, but the language model's layers lie over all
+            GPUs, then memory, then disk.
+        dtype: of the language model, one of `placement.DTYPES`; None: as the study says.
         batch_size: pictures or captions at a time; None: each stage's own default.
         limit: at most so many rows of the data evaluated on.
         seed: the first seed of the fits.
@@ -43,8 +45,13 @@ class Settings:
         if self.device.split(":")[0] not in DEVICES:
             message = f"No device `{self.device}`. Give one of: {', '.join(DEVICES)}, cuda:1, ..."
             raise BadInputError(message)
+        if self.dtype not in (None, *placement.DTYPES):
+            message = f"No dtype `{self.dtype}`. Give one of: {', '.join(placement.DTYPES)}."
+            raise BadInputError(message)
         if self.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
+        if placement.fsdp():  # else transformers fills encoders too on the first process of each machine only
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
 
     def torch_device(self) -> str:
         """The device by torch's name.
@@ -55,15 +62,30 @@ class Settings:
         import torch
 
         present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-        if self.device == "auto":
+        if self.device in ("auto", placement.SPREAD):
             return f"cuda:{processes.device_index()}" if present["cuda"] else "mps" if present["mps"] else "cpu"
         if not present[self.device.split(":")[0]]:
             message = f"This machine has no `{self.device}` that torch can use. Leave out --device, or give cpu."
             raise BadInputError(message)
         return self.device
 
+    def language_model_device(self) -> str:
+        """Where the language model lies: `torch_device`, `spread`, or, under accelerate's FSDP, `shard`.
+
+        Raises:
+            BadInputError: several processes are each to spread it over the same GPUs, or `torch_device` raises it.
+        """
+        if self.device != placement.SPREAD:
+            return placement.SHARD if placement.fsdp() else self.torch_device()
+        if processes.count() > 1:
+            raise BadInputError(
+                f"{processes.count()} processes cannot each spread the language model over the same devices. Give "
+                "--device spread to one process, or accelerate launch --use_fsdp without it."
+            )
+        return placement.SPREAD
+
     def torch_dtype(self, wanted: str) -> str:
-        """The name of the dtype that the language model computes in; `auto` is bfloat16 where the GPU has it."""
+        """The name of the language model's dtype; `auto` is bfloat16 where the GPU has it."""
         import torch
 
         wanted = self.dtype or wanted

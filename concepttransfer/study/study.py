@@ -197,16 +197,15 @@ class Study:
         from ..language_models import load_language_model
 
         dtype = self.settings.torch_dtype(self.spec.dtype)
-        return load_language_model(
-            self.spec.language_model, self.root, device=self.settings.torch_device(), dtype=dtype
-        )
+        device = self.settings.language_model_device()
+        return load_language_model(self.spec.language_model, self.root, device=device, dtype=dtype)
 
     @cached_property
     def language_model_identity(self) -> str:
         """The language model's id, known without loading it."""
         from ..language_models import language_model_identity
 
-        return language_model_identity(self.spec.language_model, self.root)
+        return language_model_identity(self.spec.language_model, self.root, self.settings.dtype or self.spec.dtype)
 
     def with_training(self, on: str | None, n: int | None) -> Study:
         """The same study, its projections fitted on other data, or on at most `n` rows."""
