@@ -83,9 +83,7 @@ def _steps(study: Study, encoders: Sequence[str]) -> tuple[list[Step], list[tupl
         for role, selection in there:
             steps += _evaluation(study, name, role, selection, fitted=training)
         for role, data in absent:
-            steps += [
-                Step(stage, name, data, _described(data), "pictures", False, None, None) for stage in _stages(role)
-            ]
+            steps += [_absent(stage, name, data) for stage in _stages(role)]
     return steps, list(missing.items())
 
 
