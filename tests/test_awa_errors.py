@@ -15,7 +15,8 @@ from concepttransfer.analyses._awa_chance import Naming, WrongNames
 from concepttransfer.analyses._confusions import interaction, relabelled, renamed, shuffled_errors, table_of
 from concepttransfer.analyses.awa_errors import PUBLISHED, AwaErrors, awa_errors
 from concepttransfer.captioning import Captions
-from concepttransfer.concepts import ConceptSet, animals
+from concepttransfer.concept_sets import animals
+from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.result import Result

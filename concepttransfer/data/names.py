@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import BadInputError, EmptyDataError, MissingResourceError, UnknownNameError
 from ..manifest import Manifest
 from ..storage import digest
+from .class_table import decided, is_class_table, read_class_table
 
 SUBSETS = ("fit", "dev")
 NAME_COLUMNS = ("wordnet_id", "name")
@@ -18,12 +19,16 @@ NAME_COLUMNS = ("wordnet_id", "name")
 def read_names(path: Path) -> dict[str, str]:
     """Class -> word, from a csv with the columns `wordnet_id` (the class's folder) and `name` (its word).
 
+    A table of classes, as `concepttransfer data add` makes it, gives each class its first word.
+
     Raises:
         MissingResourceError: there is no such file.
-        BadInputError: a column is missing, or a class has two words.
+        BadInputError: a column is missing, or a class has two words; a table of classes is not yet decided.
     """
     if not path.is_file():
         raise MissingResourceError(f"There is no table of names {path}. Give a csv with columns wordnet_id and name.")
+    if is_class_table(path):
+        return {label: row.words[0] for label, row in decided(path, read_class_table(path)).items()}
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file)
         if missing := [column for column in NAME_COLUMNS if column not in (table.fieldnames or [])]:

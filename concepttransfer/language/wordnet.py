@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadInputError
 from .wordnet_files import installed_corpus, slice_folder
+from .wu_palmer import Place, place, similarity
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
@@ -82,6 +83,12 @@ def noun_senses(word: str, *, inflected: bool = True) -> list[Synset]:
     return [reader.synset_from_pos_and_offset("n", offset) for offset in offsets]
 
 
+def base_form(word: str) -> str:
+    """The noun of which a word is the plural (`mice`: mouse), parts joined by `_`; the word itself if it is a noun."""
+    lemma = "_".join(word.lower().split())
+    return lemma if noun_senses(lemma, inflected=False) else str(wordnet().morphy(lemma, "n") or lemma)
+
+
 def noun_lemmas() -> tuple[str, ...]:
     """All of WordNet's nouns in lower case, parts joined by `_`: 117,798 of them."""
     return tuple(wordnet().all_lemma_names(pos="n"))
@@ -126,7 +133,7 @@ def wup(a: str, b: str) -> float:
     Raises:
         BadInputError: one of them is no noun of WordNet 3.0.
     """
-    return float(synset(a).wup_similarity(synset(b)))
+    return similarity(_place(a), _place(b))
 
 
 @functools.cache
@@ -147,6 +154,11 @@ def wup_to_word(a: str, word: str) -> float:
         BadInputError: no such synset, or the word is no noun of WordNet 3.0.
     """
     return max(wup(a, sense.name()) for sense in _senses_of(word))
+
+
+@functools.cache
+def _place(name: str) -> Place:
+    return place(synset(name))
 
 
 def _senses_of(word: str) -> list[Synset]:

@@ -1,4 +1,4 @@
-"""What `--on` means: a role of the study, one of its data sets, a folder, a zip, a picture or a table."""
+"""What `--on` means: a role or data set of the study, a data manifest, a folder, a zip, a picture or a table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .file import StudySpec
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
+MANIFEST_SUFFIXES = frozenset({".yaml", ".yml"})
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
 
 
@@ -44,11 +45,13 @@ class Selection:
 
     @cached_property
     def concepts(self) -> ConceptSet:
-        """What counts as right for each of its rows: the words of its names table, or AwA2's animals."""
-        from ..concepts import animals, from_names_csv
+        """What counts as right for each of its rows: what its table of names or classes says, or AwA2's animals."""
+        from ..concept_sets import animals, from_classes_csv, from_names_csv
+        from ..data.class_table import is_class_table
 
         if names := self.entry.get("names"):
-            return from_names_csv(self.root / names, self.manifest)
+            table = self.root / names
+            return (from_classes_csv if is_class_table(table) else from_names_csv)(table, self.manifest)
         return animals(self.manifest)
 
 
@@ -56,7 +59,7 @@ def select(on: str, spec: StudySpec, root: Path, *, role: str | None = None, n: 
     """The data that `on` names: a role may have several data sets, everything else is one.
 
     Args:
-        on: a role of the study, a data set of the study, or the path of a folder, zip, picture or table.
+        on: a role of the study, a data set of the study, or the path of a data manifest, folder, zip, picture or table.
         role: the role that a path stands in for; its data set lends the table of names.
 
     Raises:
@@ -67,14 +70,34 @@ def select(on: str, spec: StudySpec, root: Path, *, role: str | None = None, n: 
         if not spec.evaluate[on]:
             message = f"Role `{on}` of study `{spec.name}` has no data. Name some under `evaluate:` or with --on."
             raise EmptyDataError(message)
-        return [Selection(name, spec.data[name], root, n) for name in spec.evaluate[on]]
+        return [_data_set(name, spec, root, n) for name in spec.evaluate[on]]
     if on in spec.data:
-        return [Selection(on, spec.data[on], root, n)]
+        return [_data_set(on, spec, root, n)]
     path = Path(on).expanduser()
     if not path.exists():
         known = [*spec.evaluate, *spec.data]
         raise UnknownNameError("role, data set or file", on, known, where=f"study `{spec.name}`")
+    if path.suffix.lower() in MANIFEST_SUFFIXES:
+        return [_described(path.stem, {"manifest": str(path.resolve())}, root, n)]
     return [Selection(path.stem or path.name, _entry(path.resolve(), spec, role), root, n)]
+
+
+def _data_set(name: str, spec: StudySpec, root: Path, n: int | None) -> Selection:
+    entry = spec.data[name]
+    return _described(name, entry, root, n) if "manifest" in entry else Selection(name, entry, root, n)
+
+
+def _described(name: str, entry: Mapping[str, Any], root: Path, n: int | None) -> Selection:
+    """Data that a manifest in a file of its own describes, whose paths start from its folder; the study's keys win.
+
+    Raises:
+        MissingResourceError, BadInputError: there is no such manifest, or it has mistakes.
+    """
+    from ..data.descriptions import read_description
+
+    path = root / Path(str(entry["manifest"])).expanduser()
+    over = {key: value for key, value in entry.items() if key != "manifest"}
+    return Selection(name, {**read_description(path).data, **over}, path.parent, n)
 
 
 def _entry(path: Path, spec: StudySpec, role: str | None) -> dict[str, Any]:
