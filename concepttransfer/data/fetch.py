@@ -53,8 +53,8 @@ def fetch(
 ) -> Iterator[Fetched]:
     """Fetch, check and unpack what is missing, file by file; a kill loses nothing, the same call goes on.
 
-    A file that was put into the folder by hand is taken as if it had been fetched. An archive is removed when it has
-    been unpacked and everything that comes in it is in its place.
+    A file that was put into the folder by hand is taken as if it had been fetched. An archive from which the reader
+    reads is not unpacked; another one is removed when it has been unpacked and all that comes in it is in its place.
 
     Args:
         manifest: of the data set.
@@ -101,7 +101,9 @@ def _fetch_one(
         done = "was here"
     else:
         download(file.url, path, size=file.bytes, checksum=checksum, quiet=quiet, patience=patience)
-    if file.unpack is not None:
+    if file.unpack is not None and _read_packed(file, manifest):
+        done += "; it is read without being unpacked"
+    elif file.unpack is not None:
         unpack(path, folder / file.unpack, quiet=quiet)
         done += " and unpacked"
         if not keep_archives and _parts(file, manifest) and _in_place(file, manifest, folder):
@@ -126,6 +128,12 @@ def _parts(file: DataFile, manifest: DataManifest) -> list[DataManifest]:
     entries = [entry for entry in manifest.layout if entry.comes_in == file.name]
     alone = [entry.model_copy(update={"optional": False}) for entry in entries if file.optional or not entry.optional]
     return [manifest.model_copy(update={"layout": [entry]}) for entry in alone]
+
+
+def _read_packed(file: DataFile, manifest: DataManifest) -> bool:
+    """Is everything that comes in an archive read from it as it is?"""
+    entries = [entry for entry in manifest.layout if entry.comes_in == file.name]
+    return bool(entries) and all(entry.packed for entry in entries)
 
 
 def _in_place(file: DataFile, manifest: DataManifest, folder: Path) -> bool:

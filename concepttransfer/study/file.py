@@ -29,7 +29,7 @@ class StudySpec(BaseModel):
         language_model: `hf:NAME-OR-FOLDER`, a folder, or `microworld:language_model`.
         prompt: the text between picture and caption.
         encoders: by name; `like: OTHER` takes over what is not said from another one.
-        data: data sets by name; each names its `reader` and what that reader needs.
+        data: data sets by name; each names its `reader` and what that reader needs, or is the file of a data manifest.
         train: the recipe of the fit.
         evaluate: for each role (animals, captions, questions, ...) the data sets that play it.
         decoding: how captions are generated.
@@ -201,7 +201,9 @@ def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mi
 
 
 def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistakes: list[str]) -> StudySpec | None:
-    judges, evaluate = values.get("judges"), values.get("evaluate")
+    judges, evaluate, data = values.get("judges"), values.get("evaluate"), values.get("data")
+    if isinstance(data, dict):
+        values["data"] = {name: {"manifest": said} if isinstance(said, str) else said for name, said in data.items()}
     if isinstance(judges, dict):
         values["judges"] = {
             use: {"model": said, "features": "projected"} if isinstance(said, str) else said
