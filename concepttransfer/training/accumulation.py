@@ -38,6 +38,8 @@ class Accumulator:
         prefetch: told of the next micro-batch while one is computed.
         row_ids: names of the rows, for messages.
         micro_batch: captions in one forward pass; the same on all processes.
+        in_step: each process holds only a share of the language model (FSDP), so all must compute equally often, and
+            none can begin a batch again by itself.
     """
 
     accelerator: Accelerator
@@ -46,6 +48,7 @@ class Accumulator:
     prefetch: Callable[[Batch], None]
     row_ids: Sequence[str]
     micro_batch: int
+    in_step: bool = False
 
     def gradient(self, batch: Batch) -> tuple[float, int]:
         """Fill `.grad` of the parameters, the same on all processes.
@@ -58,7 +61,7 @@ class Accumulator:
         """
         share = batch.share(self.accelerator.process_index, self.accelerator.num_processes)
         while True:
-            losses, counts, starved = self._attempt(share)
+            losses, counts, starved = self._attempt(batch, share)
             wrong = share.rows[(~torch.isfinite(losses)).numpy()] if not starved else share.rows[:0]
             loss, count, n_wrong, n_starved = self.total(losses.sum(), counts.sum(), len(wrong), starved)
             if n_starved:
@@ -98,7 +101,7 @@ class Accumulator:
             "Look at the features and texts of these rows; if they are sound, lower `lr` or set `precision: float32`."
         )
 
-    def _attempt(self, share: Batch) -> tuple[Tensor, Tensor, bool]:
+    def _attempt(self, batch: Batch, share: Batch) -> tuple[Tensor, Tensor, bool]:
         for parameter in self.parameters:
             parameter.grad = None
         done: list[tuple[Tensor, Tensor]] = []
@@ -109,14 +112,33 @@ class Accumulator:
                 losses, counts = self.losses(part)
                 losses.sum().backward()  # type: ignore[no-untyped-call]
                 done.append((losses.detach(), counts))
+            if self.in_step:
+                self._idle(batch, len(parts))
         except Exception as error:
             if not out_of_memory(error):
                 raise
+            if self.in_step:
+                raise self._starved() from error
             return torch.zeros(0), torch.zeros(0), True
         if not done:
             return torch.zeros(0), torch.zeros(0), False
         losses, counts = (torch.cat(column).double().cpu() for column in zip(*done, strict=True))
         return losses, counts, False
+
+    def _idle(self, batch: Batch, done: int) -> None:
+        """After `done` micro-batches, compute for nothing as often as the process with the most of them still does."""
+        largest = math.ceil(len(batch) / self.accelerator.num_processes)
+        for _ in range(done, math.ceil(largest / self.micro_batch)):
+            (0 * self.losses(batch[:1])[0].sum()).backward()  # type: ignore[no-untyped-call]
+
+    def _starved(self) -> TrainingError:
+        half = self.micro_batch // 2
+        less = f"set `micro_batch: {half}` under `train:`" if half else "take more processes"
+        return TrainingError(
+            f"Memory ran out with micro-batches of {self.micro_batch}. Processes that share a language model cannot "
+            f"take smaller ones in the middle of a step: {less}, or `gradient_checkpointing: true`. "
+            "The same command then goes on from the last checkpoint."
+        )
 
     def _halve(self) -> None:
         from accelerate.utils.memory import clear_device_cache

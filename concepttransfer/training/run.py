@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..language_models.placement import is_placed, is_sharded
 from ..projections import Projection, build_projection
 from ..storage import digest
 from .accumulation import Accumulator
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 CPU_MICRO_BATCH = 64
 """Where a micro-batch is not given: on a CPU the machine would swap before an allocation fails."""
+
+SHARDED_MICRO_BATCH = 16
+"""Where a micro-batch is not given: processes that share a language model cannot find theirs by halving."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class TrainingRun:
         self.job, self.accelerator, self.recipe, self.source = job, accelerator, job.recipe, job.source
         self.device = _device(accelerator, job.language_model)
         self.bf16 = _bf16(job.recipe, self.device)
-        job.language_model.module.to(self.device).requires_grad_(False).eval()
+        module = job.language_model.module
+        (module if is_placed(module) else module.to(self.device)).requires_grad_(False).eval()
         job.source.to(self.device)
         rows, self.held_out = hold_out(job.texts, job.recipe.validation)
         lengths = _lengths(job.language_model, job.texts, job.recipe.max_tokens)
@@ -78,6 +83,7 @@ class TrainingRun:
             lambda batch: job.source.prefetch(batch.rows),
             job.source.row_ids,
             self._first_micro_batch(),
+            in_step=is_sharded(module),
         )
         self.next_step = 0
         self.history: list[tuple[float, ...]] = []
@@ -123,8 +129,9 @@ class TrainingRun:
         loss = count = 0.0
         for part in validation_batches(self.plan, self.held_out, self.accumulator.micro_batch):
             share = part.share(self.accelerator.process_index, self.accelerator.num_processes)
+            if len(share) or self.accumulator.in_step:
+                losses, counts = self.losses(share if len(share) else part[:1])
             if len(share):
-                losses, counts = self.losses(share)
                 loss, count = loss + float(losses.double().sum()), count + float(counts.sum())
         self.projection.train()
         loss, count = self.accumulator.total(loss, count)
@@ -199,8 +206,10 @@ class TrainingRun:
 
     def _first_micro_batch(self) -> int:
         share = math.ceil(self.recipe.batch_size / self.accelerator.num_processes)
-        most = self.recipe.micro_batch or (CPU_MICRO_BATCH if self.device.type == "cpu" else share)
-        return int(min(share, most))
+        most = CPU_MICRO_BATCH if self.device.type == "cpu" else share
+        if is_sharded(self.job.language_model.module):
+            most = SHARDED_MICRO_BATCH
+        return int(min(share, self.recipe.micro_batch or most))
 
     def _features(self, batch: Batch) -> Tensor:
         # A frozen encoder computes in its own dtype, so that features are those of the store.
