@@ -206,7 +206,7 @@ def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistake
         values["data"] = {name: {"manifest": said} if isinstance(said, str) else said for name, said in data.items()}
     if isinstance(judges, dict):
         values["judges"] = {
-            use: {"model": said, "features": "projected"} if isinstance(said, str) else said
+            use: {"features": "projected"} | (said if isinstance(said, dict) else {"model": said})
             for use, said in judges.items()
         }
     if isinstance(evaluate, dict):
