@@ -50,11 +50,18 @@ class FolderPictures:
 
     def read(self, key: str) -> Image:
         """Open one file below the root."""
+        return open_picture(self.content(key))
+
+    def content(self, key: str) -> bytes:
+        """The bytes of a picture's file.
+
+        Raises:
+            BadInputError: it lies outside the root.
+        """
         path = (self.root / key).resolve()
         if not path.is_relative_to(self.root.resolve()):
             raise BadInputError(f"`{key}` lies outside {self.root}. Pictures must lie inside their data's folder.")
-        with path.open("rb") as file:
-            return open_picture(file.read())
+        return path.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,15 @@ class Manifest:
                 raise MismatchError(message)
             numbers = [at[i] for i in wanted]
         return self._chosen(numbers)
+
+    def pictures_only(self) -> Manifest:
+        """Its pictures, each once, named by their keys: what is encoded where several rows are about one picture.
+
+        Raises:
+            EmptyDataError: no row has a picture.
+        """
+        each = {row.picture: Row(row.picture, row.picture, sha256=row.sha256) for row in self.rows if row.picture}
+        return replace(self, rows=tuple(each.values()))
 
     def _chosen(self, numbers: list[int]) -> Manifest:
         rows = self.rows.take(numbers) if isinstance(self.rows, Rows) else tuple(self.rows[n] for n in numbers)

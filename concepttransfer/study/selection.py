@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,12 @@ class Selection:
         from ..data import read_data
 
         return read_data(dict(self.entry), self.root).limit(self.n)
+
+    def with_manifest(self, manifest: Manifest) -> Selection:
+        """The same data set with these rows of it, such as its pictures, each once."""
+        made = replace(self)
+        vars(made)["manifest"] = manifest
+        return made
 
     @cached_property
     def concepts(self) -> ConceptSet:
@@ -102,8 +108,24 @@ def _described(name: str, entry: Mapping[str, Any], root: Path, n: int | None) -
 
 def _entry(path: Path, spec: StudySpec, role: str | None) -> dict[str, Any]:
     """The reader that fits a path; the names table of the role that it stands in for goes with it."""
-    reader = "captions_table" if path.suffix.lower() in TABLE_SUFFIXES else "image_folder"
-    key = "table" if reader == "captions_table" else "pictures"
+    reader, key = _reader(path)
     replaced = spec.evaluate.get(role or "", [])
     names = next((spec.data[name]["names"] for name in replaced if "names" in spec.data[name]), None)
     return {"reader": reader, key: str(path)} | ({"names": names} if names else {})
+
+
+def _reader(path: Path) -> tuple[str, str]:
+    """The reader that fits a path, and the key under which it takes the path."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return "captions_table", "table"
+    if {".tar", ".tgz"} & set(path.suffixes) or _holds_tars(path):
+        return "webdataset", "folder"
+    marks = ("state.json", "dataset_dict.json", "*.parquet")
+    if path.suffix.lower() == ".parquet" or any(next(path.glob(mark), None) for mark in marks):
+        return "hub", "folder"
+    return "image_folder", "pictures"
+
+
+def _holds_tars(path: Path) -> bool:
+    """Are tars in a folder its data, not something that lies beside folders of pictures?"""
+    return next(path.glob("*.tar"), None) is not None and not any(child.is_dir() for child in path.iterdir())
