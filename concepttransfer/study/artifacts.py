@@ -17,6 +17,14 @@ Maker = Callable[["Study", Sequence[str], "Selection"], Any]
 """Makes an artifact for some encoders on some data: a list of those of all encoders and seeds, or one thing."""
 
 
+def _answers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    """Those of the blind language model first: what it answers needs no picture."""
+    from ..answering import BLIND
+    from .answers import answers
+
+    return [one for name in (BLIND, *encoders) for one in answers(study, name, selection)]
+
+
 def _captions(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     return [one for name in encoders for one in pipeline.captions(study, name, selection)]
 
@@ -30,6 +38,7 @@ def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> A
 
 
 MAKERS: dict[str, Maker] = {
+    "Answers": _answers,
     "Captions": _captions,
     "ConceptSet": lambda study, encoders, selection: selection.concepts,
     "Features": _features,

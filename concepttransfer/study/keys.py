@@ -63,6 +63,22 @@ def captions(study: Study, name: str, selection: Selection, transfer: Transfer) 
     )
 
 
+def answers(
+    study: Study, name: str, selection: Selection, examples: Selection | None, transfer: Transfer | None
+) -> str:
+    """Answers to one set of questions: their pictures' features, fit (neither for the blind), examples, how asked."""
+    tuned = transfer if transfer and study.encoder_spec(name).train else None
+    return digest(
+        "answers",
+        selection.manifest.id,
+        [encoder(study, name, tuned), STORE_DTYPE, transfer.id] if transfer else name,
+        study.language_model_identity,
+        study.settings.dtype or study.spec.dtype,
+        study.spec.answering.model_dump(mode="json"),
+        examples.manifest.id if examples else None,
+    )
+
+
 def training_prompt(study: Study) -> str:
     """The text between picture and caption in training."""
     prompt = study.spec.train.prompt

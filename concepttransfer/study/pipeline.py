@@ -29,7 +29,7 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
 
     _fetch(study, name)
     key = keys.features(study, name, selection, transfer)
-    folder = _place("features", key, forced="encode" in study.settings.force)
+    folder = place("features", key, forced="encode" in study.settings.force)
     with contextlib.suppress(MissingResourceError, BadInputError):  # a broken store is mended by encoding again
         return Features.load(folder)
     encoder = load_encoder(study, name, transfer)
@@ -168,7 +168,7 @@ def _captions(study: Study, name: str, selection: Selection, transfer: Transfer)
     from ..captioning import Captions, caption
 
     key = keys.captions(study, name, selection, transfer)
-    folder = _place("captions", key, forced="caption" in study.settings.force)
+    folder = place("captions", key, forced="caption" in study.settings.force)
     if (folder / "index.json").is_file():
         return Captions.load(folder)
     tuned = transfer if study.encoder_spec(name).train else None
@@ -193,7 +193,7 @@ def _captions(study: Study, name: str, selection: Selection, transfer: Transfer)
         )
 
 
-def _place(kind: str, key: str, *, forced: bool) -> Path:
+def place(kind: str, key: str, *, forced: bool) -> Path:
     """Where an artifact of this key lies or will lie; what is there is removed where it was asked to be made again."""
     folder = cache_folder() / kind / key
     if forced and folder.exists():

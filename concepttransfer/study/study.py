@@ -18,6 +18,7 @@ from .selection import Selection, select
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from ..answering import Answers
     from ..captioning import Captions
     from ..concepts import ConceptSet
     from ..encoders.spec import EncoderSpec
@@ -122,6 +123,12 @@ class Study:
     def captions(self, encoder: str, *, on: str) -> list[Captions]:
         """What the language model says of each picture, one `Captions` for each seed and data set of the role."""
         return [c for selection in self.select(on) for c in pipeline.captions(self, encoder, selection)]
+
+    def answers(self, encoder: str, *, on: str) -> list[Answers]:
+        """What the language model answers to questions, one `Answers` for each seed; `blind` is it without pictures."""
+        from .answers import answers
+
+        return [a for selection in self.select(on) for a in answers(self, encoder, selection)]
 
     def analyze(self, name: str, *, encoders: Sequence[str], on: str | None = None, **options: Any) -> Result:
         """Run one analysis on what it asks for, building what is missing; random controls are added.
