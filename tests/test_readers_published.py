@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 import pytest
 from published_layouts import LAYOUTS, captions, make_all, make_coco, make_karpathy, make_nocaps, make_vqa2
 
-from concepttransfer.data import read_data
+from concepttransfer.data import _arguments, _reader, read_data
 from concepttransfer.data.descriptions import describe
 from concepttransfer.errors import BadInputError, EmptyDataError, MissingResourceError, UnknownNameError
 from concepttransfer.study import load_study
@@ -215,6 +215,18 @@ def test_two_pictures_of_one_name_are_not_guessed_between(tmp_path):
 def test_hashes_can_be_left_out(tmp_path):
     make_coco(tmp_path, 3)
     assert {row.sha256 for row in read(tmp_path, hashes=False).rows} == {None}
+
+
+def test_a_key_is_a_path_where_its_reader_says_so(tmp_path):
+    """`captions` is a file of COCO's, but an ending in tars."""
+    spec = {"folder": "a", "captions": "txt", "pictures": None}
+    assert _arguments(_reader("coco"), spec, tmp_path) == {
+        "folder": tmp_path / "a",
+        "captions": tmp_path / "txt",
+        "pictures": None,
+    }
+    tars = _arguments(_reader("webdataset"), {"folder": "a", "captions": "txt"}, tmp_path)
+    assert tars == {"folder": tmp_path / "a", "captions": "txt"}
 
 
 # what may be wrong with the files

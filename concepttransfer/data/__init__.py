@@ -25,7 +25,6 @@ READERS = {
     "vqa2": "concepttransfer.data.vqa2:vqa2",
 }
 SHARED_KEYS = ("reader", "names", "holdout_per_class", "subset", "limit")
-PATH_KEYS = ("folder", "pictures", "table", "captions", "questions", "answers")
 
 __all__ = ["READERS", "read_data"]
 
@@ -77,4 +76,8 @@ def _arguments(reader: Callable[..., Manifest], spec: Mapping[str, Any], root: P
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in given:
             raise BadInputError(f"There is no `{key}` in {where}. It says what to read.")
-    return {key: root / Path(value).expanduser() if key in PATH_KEYS else value for key, value in given.items()}
+    paths = {key for key, parameter in parameters.items() if "Path" in str(parameter.annotation)}
+    return {
+        key: root / Path(str(value)).expanduser() if key in paths and value is not None else value
+        for key, value in given.items()
+    }
