@@ -239,6 +239,8 @@ def _columns(ratios: Sequence[Ratio]) -> tuple[Floats, Ints, Ints]:
 
 def _weights(drawn: Ints, sizes: Ints, rng: np.random.Generator) -> Floats:
     """How often each row is drawn when `drawn` [n_resamples, n_classes] rows are drawn from the classes."""
+    if len(sizes) and sizes.max() == 1:
+        return drawn.astype(np.float64)
     parts = [rng.multinomial(drawn[:, c], np.full(size, 1 / size)) for c, size in enumerate(sizes)]
     return np.concatenate(parts, axis=1).astype(np.float64)
 
