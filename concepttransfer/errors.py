@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -57,3 +58,18 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """` Did you mean `x`?` for the known name nearest to `name`, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean `{near[0]}`?" if near else ""
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def cannot_write(error: OSError) -> str | None:
+    """What a full disk or a folder that may not be written means for the user; None for any other fault."""
+    if error.errno not in _NO_ROOM | _NO_RIGHT:
+        return None
+    what = f"{error.filename or 'A file'} cannot be written: {error.strerror}."
+    if error.errno in _NO_ROOM:
+        again = "Make room (concepttransfer cache list), and give the same command again."
+        return f"{what} What was finished is kept. {again}"
+    return f"{what} Choose another folder with --out, or set CONCEPTTRANSFER_CACHE to one that may be written."

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from concepttransfer import analysis
-from concepttransfer.errors import ConceptTransferError, UnknownNameError
+from concepttransfer.errors import ConceptTransferError, UnknownNameError, cannot_write
 
-from . import cache, microworld, reproduce, stages, studies
+from . import cache, data, microworld, reproduce, stages, studies
 from .options import with_run
 
 EPILOG = (
@@ -106,6 +106,7 @@ def report(
 app.add_typer(studies.app, name="studies", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(with_run(studies.encoders))
 app.command(rich_help_panel=LOOK)(studies.analyses)
+app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(cache.app, name="cache", rich_help_panel=LOOK)
 app.add_typer(microworld.app, name="microworld", rich_help_panel=LOOK)
 
@@ -120,6 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=list(arguments) if arguments is not None else None)
     except ConceptTransferError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except OSError as error:
+        if (message := cannot_write(error)) is None:
+            raise
+        print(f"Error: {message}", file=sys.stderr)  # noqa: T201
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

@@ -90,13 +90,14 @@ class Features:
         return np.asarray(self.values[self.indices(row_ids)])
 
     @classmethod
-    def load(cls, folder: Path) -> Features:
+    def load(cls, folder: Path | str) -> Features:
         """Open a finished store. Checks headers and sizes; `verify` reads every byte.
 
         Raises:
             MissingResourceError: there is no finished store.
             BadInputError: a shard is missing, cut short, or of another store.
         """
+        folder = Path(folder)
         index = _read_index(folder)
         remedy = f"Remove {folder / INDEX} and encode again: only the broken shard is made anew."
         shards = []
@@ -153,8 +154,9 @@ def encode(
 ) -> Features:
     """Run an encoder over the pictures (or, for a text encoder, all texts) of a manifest and keep what it says.
 
-    Shards are written one by one; after a kill the same call goes on at the next one and ends with the same bytes. A
-    finished store is opened as it is. Memory does not grow with the number of rows.
+    Shards are written one by one; after a kill the same call goes on at the next one and ends with the same bytes.
+    Several processes that make the same call share the shards, which changes no byte. A finished store is opened as it
+    is. Memory does not grow with the number of rows.
 
     Args:
         manifest: the rows. A text encoder gives one row for each text, with the id `ROW#NUMBER`.
@@ -164,16 +166,18 @@ def encode(
         batch_size: rows that the encoder sees at once.
         dtype: how numbers are stored, `float16` or `float32`.
         workers: processes that read pictures; None: none for fewer than a thousand rows, else one a core but one.
-        shard_bytes: the most bytes of one shard.
+        shard_bytes: the most bytes of one shard; a shard of a small store is smaller, so that several processes find
+            work. All processes have to give the same.
         quiet: show no bar.
         max_unreadable: the share of pictures that may be unreadable. They are left out, each with its reason.
 
     Raises:
-        LockedError: another process is writing this store.
+        Stopped: a process that runs the same command is gone (under `accelerate launch`; see `peers`).
         BadInputError: more are unreadable than allowed (what was done stays), or a value does not fit the dtype.
         MismatchError: the folder holds features of another key.
     """
-    from .encoding import Job, run
+    from .encoding import run
+    from .job import Job
 
     job = Job(manifest, encoder, folder, key, batch_size, dtype, workers, shard_bytes, quiet, max_unreadable)
     return run(job)
