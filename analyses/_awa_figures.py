@@ -11,7 +11,7 @@ from concepttransfer.figures import FAINT, INK, MUTED, PALETTE
 
 from . import _awa_estimates as est
 from ._awa_arrays import KEYS
-from ._awa_words import is_microworld, percent, signed, two
+from ._awa_words import OfStudy, is_microworld, percent, signed, two
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ THESE = est.GROUPS["pictures"]
 PANELS = {est.WUP: "Wu-Palmer similarity to the truth", est.OVERLAP: "share of the true class's attributes"}
 
 
-def titled(figure: Figure, result: AwaErrors, title: str) -> Figure:
+def titled(figure: Figure, result: OfStudy, title: str) -> Figure:
     """Head a figure, and say below it when it is about the embedded world."""
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     if is_microworld(result):

@@ -102,13 +102,14 @@ def examples(result: AwaErrors) -> Figure:
         axes.set_axis_off()
     for place, row in enumerate(rows):
         line, column = place % height, 2 * (place // height)
-        _picture(grid[line, column], result.pictures.get(row))
+        show_picture(grid[line, column], result.pictures.get(row))
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), result.encoders[:lines])
     shown = f"{result.encoders[0]} names {int(table[table['encoder'] == result.encoders[0]]['right'].sum())}"
     return titled(figure, result, f"Examples, drawn at random so that {shown} of {len(rows)} right")
 
 
-def _picture(axes: Axes, content: bytes | None) -> None:
+def show_picture(axes: Axes, content: bytes | None) -> None:
+    """Draw a thumbnail, or say that there is none."""
     if content is None:
         axes.text(0.5, 0.5, "picture\nnot kept", ha="center", va="center", color=MUTED, fontsize=8)
         axes.set(xlim=(0, 1), ylim=(0, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -11,10 +11,24 @@ from . import _awa_estimates as est
 if TYPE_CHECKING:
     from .awa_errors import AwaErrors
 
+
+
+class OfStudy(Protocol):
+    """A result that knows its study."""
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where it came from."""
+
+
 MICROWORLD = "In the microworld, whose pictures are drawn, "
 
 
-def is_microworld(result: AwaErrors) -> bool:
+def is_microworld(result: OfStudy) -> bool:
     """Whether the result is about the embedded world, which everything that is shown must say."""
     return bool(result.provenance.get("microworld")) or "microworld" in result.study
 
