@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from tar_of_pictures import write_tar
 
 ROOT = Path(__file__).parents[1]
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200), "yellow": (230, 210, 50)}
@@ -89,12 +90,8 @@ def make_vqa2(folder: Path, n: int = 20, splits: tuple[str, ...] = ("val2014", "
 
 
 def make_cc3m(folder: Path, n: int = 20) -> Path:
-    """MAGMA's folders, from which LiMBeR was trained: `images/<n>/<f>.jpg` and `image_data/<n>/<f>.json`."""
-    for number in range(n):
-        below = f"{number // 10}/{number:07d}"
-        draw(folder / "images" / f"{below}.jpg", number)
-        record = {"image_path": f"images/{below}.jpg", "captions": captions(number, 1), "metadata": {}}
-        _write(folder / "image_data" / f"{below}.json", record, folder)
+    """img2dataset's `00000.tar`, `00001.tar`: `000000000.jpg` with its caption in `000000000.txt`."""
+    write_tar(folder, n, shards=2, records=True)
     return folder
 
 
