@@ -16,7 +16,7 @@ from concepttransfer.result import Result
 from concepttransfer.study import Study
 from concepttransfer.study.plan import STAGES, plan
 
-from .options import Run, signed
+from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
 
 PANEL = "Analyses"
@@ -37,8 +37,7 @@ def command_of(name: str) -> Any:
 
 def _prose(spec: Spec) -> str:
     """The docstring without its sections (options explain themselves), a paragraph a line."""
-    paragraphs = spec.doc.split("\n\nArgs:")[0].split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    return paragraphs(spec.doc.split("\n\nArgs:")[0])
 
 
 def _raiser(error: ConceptTransferError) -> Any:

@@ -128,8 +128,13 @@ def signed(
         function(run, **given)
 
     command.__name__ = function.__name__
-    command.__doc__ = inspect.getdoc(function)
+    command.__doc__ = paragraphs(inspect.getdoc(function) or "")
     keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     command.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def paragraphs(text: str) -> str:
+    """A text with each paragraph in one line, so that the screen breaks it and not its source."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

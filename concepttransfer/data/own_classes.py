@@ -88,7 +88,7 @@ def _revised(held: ClassRow | None, label: str, fresh: Proposal, n: int) -> Prop
         return replace(fresh, row=row)
     if held.is_left_out:
         return Proposal(replace(held, pictures=n, how="left out by you", definition=""))
-    if held.synset == fresh.row.synset:
+    if held.synset == fresh.row.synset and held.how:
         return Proposal(replace(held, pictures=n), fresh.alternatives if held.is_doubtful else ())
     try:
         found = wordnet.synset(held.synset).name()
