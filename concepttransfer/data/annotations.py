@@ -57,8 +57,8 @@ def find_annotations(folder: Path, places: Sequence[str], key: str, description:
     raise MissingResourceError(message)
 
 
-def read_lists(path: Path, *keys: str) -> list[list[dict[str, Any]]]:
-    """Some of the lists in a json file, each of objects.
+def read_lists(path: Path, *keys: str, of: type = dict) -> list[list[Any]]:
+    """Some of the lists in a json file, by default each of objects.
 
     Raises:
         MissingResourceError: there is no such file.
@@ -67,7 +67,7 @@ def read_lists(path: Path, *keys: str) -> list[list[dict[str, Any]]]:
     values = read_json_file(path)
     lists = [values.get(key) if isinstance(values, dict) else None for key in keys]
     for key, found in zip(keys, lists, strict=True):
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        if not isinstance(found, list) or not all(isinstance(entry, of) for entry in found):
             raise BadInputError(f"{path} is not as published: it has no list `{key}`. Name another file.")
     return [found for found in lists if found is not None]
 

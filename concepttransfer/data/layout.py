@@ -134,7 +134,8 @@ def _parsed(folder: Path, entry: LayoutEntry, manifest: DataManifest) -> Finding
     path = folder / entry.pattern
     wanted = "in it: " + (", ".join(f"{n:,} {key}" for key, n in entry.holds.items()) or "json")
     try:
-        there = {key: len(found) for key, found in zip(entry.holds, read_lists(path, *entry.holds), strict=True)}
+        lists = read_lists(path, *entry.holds, of=object)
+        there = {key: len(found) for key, found in zip(entry.holds, lists, strict=True)}
     except BadInputError as error:
         return Finding(wanted, str(error), False, _advice(folder, entry, manifest))
     ok = all(there[key] >= n for key, n in entry.holds.items())
