@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .awa_errors import AwaErrors
 
 
-
 class OfStudy(Protocol):
     """A result that knows its study."""
 
