@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .decoding import Decoding
 from .errors import EmptyDataError, MissingResourceError
 from .few_shot import Asked, question_of
-from .lines import INDEX, is_written, read_index, read_lines, write_lines
+from .lines import INDEX, is_begun, is_written, read_index, read_lines, write_lines
 from .question_inputs import Pictures, longest_first, segments
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Answers:
         """
         folder = Path(folder)
         if not (folder / INDEX).is_file():
-            state = "answers that are not finished" if (folder / f"{LINES}.part.jsonl").is_file() else "no answers"
+            state = "answers that are not finished" if is_begun(folder) else "no answers"
             raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer answer --encoder NAME")
         index = read_index(folder, LINES)
         return cls(folder=folder, table=_table(read_lines(folder, LINES)), **index)
@@ -164,7 +164,8 @@ def answer(
     Raises:
         MismatchError: the Transfer was fitted on other features or into another language model.
         EmptyDataError: there is no question whose picture could be read.
-        LockedError: another process is writing the same folder.
+        LockedError: another process is writing answers of another key into the same folder.
+        Stopped: a process that runs the same command is gone (under `accelerate launch`; see `peers`).
         BadInputError: a batch size below 1, or questions that are longer than the language model can read.
     """
     folder = Path(folder)

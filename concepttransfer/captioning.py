@@ -13,7 +13,7 @@ import pandas as pd
 
 from .decoding import Decoding
 from .errors import MissingResourceError
-from .lines import INDEX, is_written, read_index, read_lines, write_lines
+from .lines import INDEX, is_begun, is_written, read_index, read_lines, write_lines
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,7 +85,7 @@ class Captions:
         """
         folder = Path(folder)
         if not (folder / INDEX).is_file():
-            state = "captions that are not finished" if (folder / f"{LINES}.part.jsonl").is_file() else "no captions"
+            state = "captions that are not finished" if is_begun(folder) else "no captions"
             raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer caption --encoder NAME")
         index = read_index(folder, LINES)
         return cls(folder=folder, table=_table(read_lines(folder, LINES)), **index)
@@ -112,7 +112,8 @@ def caption(
     """Let the language model speak about every picture, as `[soft prompts] prompt ...`.
 
     Each batch is on disk before the next begins. A run that was killed goes on after the last whole batch, so that
-    the same batches are made and the file has the same bytes. Captions that are there under the same key are read.
+    the same batches are made and the file has the same bytes. Several processes that make the same call share the
+    pictures. Captions that are there under the same key are read.
 
     Args:
         features: of the pictures.
@@ -128,7 +129,8 @@ def caption(
 
     Raises:
         MismatchError: the Transfer was fitted on other features or into another language model.
-        LockedError: another process is writing the same folder.
+        LockedError: another process is writing captions of another key into the same folder.
+        Stopped: a process that runs the same command is gone (under `accelerate launch`; see `peers`).
         BadInputError: a batch size below 1, or inputs longer than the language model can read.
     """
     folder = Path(folder)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from tiny_language_models import language_model, soft_prompt
 
 from concepttransfer import captioning
@@ -15,10 +16,9 @@ from concepttransfer.captioning import Captions, caption, caption_features
 from concepttransfer.decoding import Decoding
 from concepttransfer.errors import BadInputError, LockedError, MismatchError, MissingResourceError
 from concepttransfer.projections import Linear
-from concepttransfer.storage import lock
 from concepttransfer.transfer import Transfer
 
-LINES, PART = "captions.jsonl", "captions.part.jsonl"
+LINES, PART = "captions.jsonl", "captions.00000.part"
 N, DIM = 23, 8
 DRAWN = Decoding(method="nucleus", samples=2, max_tokens=8, top_p=0.95)
 
@@ -143,7 +143,7 @@ def test_a_run_killed_before_its_last_step_captions_nothing_again(stage, model, 
     whole = stage("whole")
     (whole.folder / LINES).rename(whole.folder / PART)
     (whole.folder / "index.json").unlink()
-    (whole.folder / "started.json").write_text('{"key": "k"}')
+    (whole.folder / "started.json").write_text('{"key": "k", "block": 260}')
     assert stage("whole", model=KilledAfter(model, 0)).table.equals(whole.table)
 
 
@@ -213,9 +213,14 @@ def test_parts_that_do_not_belong_together_are_refused(stage, features):
         stage(batch_size=0)
 
 
-def test_two_processes_do_not_write_one_folder(stage, tmp_path):
-    with lock(tmp_path / "captions"), pytest.raises(LockedError):
-        stage()
+def test_two_processes_do_not_write_different_captions_into_one_folder(stage, model, tmp_path):
+    with pytest.raises(Killed):
+        stage(model=KilledAfter(model, 1))
+    with (
+        FileLock(tmp_path / "captions" / ".captions.00000.jsonl.lock"),
+        pytest.raises(LockedError, match="other lines"),
+    ):
+        stage(key="other")
 
 
 def test_damaged_captions_are_refused(stage, tmp_path):

@@ -17,11 +17,10 @@ from PIL import Image
 import concepttransfer.features.encoding as encoding
 from concepttransfer.encoders import load_encoder
 from concepttransfer.encoders.spec import EncoderSpec
-from concepttransfer.errors import BadInputError, EmptyDataError, LockedError, MismatchError, MissingResourceError
+from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, MissingResourceError
 from concepttransfer.features import Features, encode, features_key
 from concepttransfer.features.shards import ShardedArray, read_shard, write_shard
 from concepttransfer.manifest import FolderPictures, Manifest, Row
-from concepttransfer.storage import lock
 
 TESTS = Path(__file__).parent
 
@@ -160,11 +159,6 @@ def test_a_shard_of_another_store_is_refused(tmp_path, encoder):
         Features.load(tmp_path / "a")
     with pytest.raises(MismatchError, match="another encoder or data"):
         stored(noise(9), encoder, tmp_path / "b")
-
-
-def test_a_store_that_another_process_writes_is_refused(tmp_path, encoder):
-    with lock(tmp_path / "f"), pytest.raises(LockedError, match="Another process"):
-        stored(noise(3), encoder, tmp_path / "f")
 
 
 def test_unreadable_pictures_are_left_out_with_their_reason(tmp_path, encoder):

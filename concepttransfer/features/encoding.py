@@ -1,15 +1,15 @@
 """How features get onto disk: pictures are read by several processes, encoded in batches, written shard by shard.
 
-Which rows a shard and a batch hold follows from the manifest alone, so a resumed run computes the same batches.
+Which rows a shard and a batch hold follows from the manifest alone, so a resumed run computes the same batches, and so
+do several processes, each of which takes shards that are missing and that no other one has taken (`pieces`).
 """
 
 from __future__ import annotations
 
 import json
-import os
+import time
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,122 +18,157 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..encoders.base import Encoder
-from ..errors import BadInputError, MismatchError, UnknownNameError
+from ..errors import BadInputError, UnknownNameError
 from ..inputs import Items, collate
-from ..manifest import Manifest
+from ..peers import together
+from ..pieces import Pieces, clean
+from ..processes import usable_cores
 from ..progress import progress
-from ..provenance import provenance
-from ..storage import file_digest, lock, read_json, write_json
-from .shards import Shard, read_shard, write_shard
-from .store import FORMAT, INDEX, Features
+from ..storage import lock
+from .job import Job, Span, check_unreadable, done, is_finished, mark, unreadable, write_index
+from .shards import Shard, write_shard
+from .store import Features
 
-MAX_SHARD_ROWS = 1 << 16
+LOOK_SECONDS = 2.0
+"""How often a process that encodes looks at what others have done."""
 MANY = 1000
 """Rows from which on it pays to start processes that read them."""
 
-Span = tuple[int, int, int]
-"""A shard's number, its first row and the row after its last."""
 
-
-@dataclass(frozen=True)
-class Job:
-    """What `concepttransfer.features.encode` was asked for."""
-
-    manifest: Manifest
-    encoder: Encoder
-    folder: Path
-    key: str
-    batch_size: int
-    dtype: str
-    workers: int | None
-    shard_bytes: int
-    quiet: bool
-    max_unreadable: float
-
-    def path(self, number: int) -> Path:
-        """Where a shard lies."""
-        return self.folder / f"shard-{number:05d}.safetensors"
-
-    def spans(self, n_rows: int) -> list[Span]:
-        """The shards: all hold the same number of rows but the last."""
-        width = self.encoder.tokens * self.encoder.dim * np.dtype(self.dtype).itemsize
-        step = max(1, min(self.shard_bytes // width, MAX_SHARD_ROWS))
-        return [(k, a, min(a + step, n_rows)) for k, a in enumerate(range(0, n_rows, step))]
-
-    def batches(self, span: Span) -> list[range]:
-        """The rows of each batch of a shard."""
-        _, start, stop = span
-        return [range(a, min(a + self.batch_size, stop)) for a in range(start, stop, self.batch_size)]
-
-
+@together()
 def run(job: Job) -> Features:
-    """Encode what is missing of a store and open it."""
+    """Encode what is missing of a store and open it; other processes may do the same at the same time."""
     if job.dtype not in ("float16", "float32"):
         raise UnknownNameError("dtype", job.dtype, ["float16", "float32"], where="feature stores")
-    with lock(job.folder):
-        if _is_finished(job):
+    with lock(job.folder, wait=-1):
+        if is_finished(job):
             return Features.load(job.folder)
-        items = Items.of(job.manifest, job.encoder)
-        spans = job.spans(len(items))
-        _encode_missing(job, items, spans)
-        _write_index(job, [read_shard(job.path(number)) for number, _, _ in spans])
+    job.folder.mkdir(parents=True, exist_ok=True)
+    shards = _Work(job, Items.of(job.manifest, job.encoder)).finish()
+    with lock(job.folder, wait=-1):
+        if not is_finished(job):
+            write_index(job, shards)
+            clean(job.folder)
         return Features.load(job.folder)
 
 
 class _Batches:
-    """The batches of several shards, made as they are asked for."""
+    """The batches of the shards that this process takes; each is taken when its first batch is asked for."""
 
-    def __init__(self, job: Job, spans: list[Span]) -> None:
-        self.job, self.spans = job, spans
+    def __init__(self, job: Job, spans: list[Span], pieces: Pieces) -> None:
+        self.job, self.spans, self.pieces = job, spans, pieces
+        self.taken: deque[Span] = deque()
 
     def __iter__(self) -> Iterator[range]:
-        return (batch for span in self.spans for batch in self.job.batches(span))
+        for number in self.pieces.take():
+            self.taken.append(self.spans[number])
+            yield from self.job.batches(self.spans[number])
 
-    def __len__(self) -> int:
-        return sum(len(self.job.batches(span)) for span in self.spans)
 
-
-@dataclass
 class _Content:
     """What becomes one shard."""
 
-    values: NDArray[Any]
-    ids: list[str]
-    unreadable: list[dict[str, str]]
+    def __init__(self, job: Job, span: Span) -> None:
+        self.job, self.span = job, span
+        self.values = np.empty((span[2] - span[1], job.encoder.tokens, job.encoder.dim), job.dtype)
+        self.ids: list[str] = []
+        self.unreadable: list[dict[str, str]] = []
 
-
-def _encode_missing(job: Job, items: Items, spans: list[Span]) -> None:
-    done = {span: shard for span in spans if (shard := _done(job, span))}
-    missing = [span for span in spans if span not in done]
-    unreadable = [bad for shard in done.values() for bad in _unreadable(shard)]
-    _check_unreadable(job, unreadable, len(items))
-    batches = iter(_loader(job, items, missing))
-    what = f"encode {job.manifest.name}"
-    n_done = sum(stop - start for _, start, stop in done)
-    with progress(len(items), what, unit=job.encoder.modality, quiet=job.quiet, initial=n_done) as bar:
-        for span in missing:
-            content = _encode_span(job, items, span, batches, bar)
-            _write(job, span, content)
-            unreadable += content.unreadable
-            _check_unreadable(job, unreadable, len(items))
-
-
-def _encode_span(job: Job, items: Items, span: Span, batches: Iterator[Any], bar: Any) -> _Content:
-    _, start, stop = span
-    values = np.empty((stop - start, job.encoder.tokens, job.encoder.dim), job.dtype)
-    content = _Content(values, [], [])
-    for _ in job.batches(span):
-        numbers, inputs, failures = next(batches)
-        content.unreadable += [{"id": items.id(number), "reason": reason} for number, reason in failures]
-        if numbers:
+    def add(self, items: Items, numbers: list[int], inputs: Tensor | None, failures: list[tuple[int, str]]) -> None:
+        """Encode a batch, and note what could not be read."""
+        self.unreadable += [{"id": items.id(number), "reason": reason} for number, reason in failures]
+        if inputs is not None:
             ids = [items.id(number) for number in numbers]
-            at = len(content.ids)
-            values[at : at + len(ids)] = _features(job, inputs, ids)
-            content.ids += ids
-        bar.update(len(numbers) + len(failures))
-    content.values = values[: len(content.ids)]
-    return content
+            at = len(self.ids)
+            self.values[at : at + len(ids)] = _features(self.job, inputs, ids)
+            self.ids += ids
+
+    @property
+    def is_whole(self) -> bool:
+        """Were all rows of the shard seen?"""
+        return len(self.ids) + len(self.unreadable) == len(self.values)
+
+
+class _Work:
+    """A store on its way: the shards that are there, whoever wrote them, and those that are missing."""
+
+    def __init__(self, job: Job, items: Items) -> None:
+        self.job, self.items = job, items
+        self.spans = job.spans(len(items))
+        self.shards: dict[int, Shard] = {}
+        self.unreadable: list[dict[str, str]] = []
+
+    def finish(self) -> list[Shard]:
+        """Encode what is missing and free, and wait for what others have taken."""
+        names = [self.job.path(number).name for number, _, _ in self.spans]
+        with Pieces(self.job.folder, names, self._is_done) as pieces:
+            n_done = self._look(pieces)
+            with self._bar(n_done) as bar:
+                while pieces.missing:
+                    if not self._encode_free(pieces, bar):
+                        pieces.wait()
+                    bar.update(self._look(pieces))
+        return [self.shards[number] for number, _, _ in self.spans]
+
+    def _encode_free(self, pieces: Pieces, bar: Any) -> int:
+        """Encode the shards that are missing and that nobody else has taken; gives their number."""
+        batches = _Batches(self.job, self.spans, pieces)
+        content, n_written, looked = None, 0, time.monotonic()
+        for numbers, inputs, failures in self._loader(batches, pieces):
+            content = content or _Content(self.job, batches.taken.popleft())
+            content.add(self.items, numbers, inputs, failures)
+            bar.update(len(numbers) + len(failures))
+            if content.is_whole:
+                self._write(content, pieces)
+                content, n_written = None, n_written + 1
+            if time.monotonic() - looked > LOOK_SECONDS:
+                bar.update(self._look(pieces))
+                looked = time.monotonic()
+        return n_written
+
+    def _loader(self, batches: _Batches, pieces: Pieces) -> DataLoader[Any]:
+        device = getattr(self.job.encoder, "device", None)
+        return DataLoader(
+            self.items,
+            batch_sampler=batches,  # type: ignore[arg-type]  # ranges are sequences of row numbers
+            num_workers=_workers(self.job, sum(self._n_rows(number) for number in pieces.missing)),
+            collate_fn=collate,
+            pin_memory=getattr(device, "type", "cpu") == "cuda",
+        )
+
+    def _write(self, content: _Content, pieces: Pieces) -> None:
+        number = content.span[0]
+        _write(self.job, content)
+        self._is_done(number)
+        pieces.missing.remove(number)
+        pieces.release(number)
+        self._check()
+
+    def _look(self, pieces: Pieces) -> int:
+        """Rows of the shards that have come in since the last look."""
+        found = pieces.look()
+        self._check()
+        return sum(map(self._n_rows, found))
+
+    def _n_rows(self, number: int) -> int:
+        _, start, stop = self.spans[number]
+        return stop - start
+
+    def _is_done(self, number: int) -> bool:
+        if number in self.shards:
+            return True
+        if shard := done(self.job, self.spans[number]):
+            self.shards[number] = shard
+            self.unreadable += unreadable(shard)
+        return shard is not None
+
+    def _check(self) -> None:
+        check_unreadable(self.job, self.unreadable, len(self.items))
+
+    def _bar(self, n_done: int) -> Any:
+        job = self.job
+        what = f"encode {job.manifest.name}"
+        return progress(len(self.items), what, unit=job.encoder.modality, quiet=job.quiet, initial=n_done)
 
 
 @torch.no_grad()
@@ -154,104 +189,17 @@ def _features(job: Job, inputs: Tensor, ids: list[str]) -> NDArray[Any]:
     return stored.numpy()
 
 
-def _loader(job: Job, items: Items, spans: list[Span]) -> DataLoader[Any]:
-    device = getattr(job.encoder, "device", None)
-    return DataLoader(
-        items,
-        batch_sampler=_Batches(job, spans),  # type: ignore[arg-type]  # ranges are sequences of row numbers
-        num_workers=_workers(job, sum(stop - start for _, start, stop in spans)),
-        collate_fn=collate,
-        pin_memory=getattr(device, "type", "cpu") == "cuda",
-    )
-
-
 def _workers(job: Job, n_rows: int) -> int:
     if job.workers is not None:
         return job.workers
-    if n_rows < MANY or job.encoder.modality == "text":
-        return 0
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(usable - 1, 0)
+    return 0 if n_rows < MANY or job.encoder.modality == "text" else usable_cores() - 1
 
 
-def _write(job: Job, span: Span, content: _Content) -> None:
+def _write(job: Job, content: _Content) -> None:
     metadata = {
         "key": job.key,
-        "span": _mark(span),
+        "span": mark(content.span),
         "ids": json.dumps(content.ids, ensure_ascii=False),
         "unreadable": json.dumps(content.unreadable, ensure_ascii=False),
     }
-    write_shard(job.path(span[0]), content.values, metadata)
-
-
-def _mark(span: Span) -> str:
-    return f"{span[1]}:{span[2]}"
-
-
-def _done(job: Job, span: Span) -> Shard | None:
-    """The shard of an earlier run, if it is whole and of this store."""
-    try:
-        shard = read_shard(job.path(span[0]))
-    except BadInputError:
-        return None
-    if shard.metadata.get("key") != job.key:
-        raise MismatchError(
-            f"{job.folder} holds features of another encoder or data. Give another folder, or remove it."
-        )
-    return shard if shard.metadata.get("span") == _mark(span) else None
-
-
-def _unreadable(shard: Shard) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads(shard.metadata["unreadable"])
-    return found
-
-
-def _check_unreadable(job: Job, unreadable: list[dict[str, str]], n_rows: int) -> None:
-    if len(unreadable) <= job.max_unreadable * n_rows:
-        return
-    examples = "; ".join(f"`{bad['id']}`: {bad['reason']}" for bad in unreadable[:3])
-    raise BadInputError(
-        f"{len(unreadable)} of {n_rows} {job.encoder.modality}s of `{job.manifest.name}` cannot be read "
-        f"(allowed: {job.max_unreadable:.1%}): {examples}. What was encoded stays. Mend or remove them, and go on."
-    )
-
-
-def _is_finished(job: Job) -> bool:
-    """Is the store whole? A broken one is made whole by what follows."""
-    path = job.folder / INDEX
-    if not path.is_file():
-        return False
-    found = read_json(path).get("key")
-    if found != job.key:
-        raise MismatchError(
-            f"{job.folder} holds features of another encoder or data. Give another folder, or remove it."
-        )
-    try:
-        Features.load(job.folder)
-    except BadInputError:
-        path.unlink()
-        return False
-    return True
-
-
-def _write_index(job: Job, shards: list[Shard]) -> None:
-    encoder = job.encoder
-    for stale in set(job.folder.glob("shard-*.safetensors")) - {shard.path for shard in shards}:
-        stale.unlink()
-    files = [{"file": s.path.name, "rows": s.shape[0], "bytes": s.size, "sha256": file_digest(s.path)} for s in shards]
-    index = {
-        "format": FORMAT,
-        "key": job.key,
-        "manifest_id": job.manifest.id,
-        "manifest": job.manifest.name,
-        "encoder_id": encoder.id,
-        "space": encoder.space,
-        "weights_hash": encoder.weights_hash,
-        "transform": encoder.transform_id,
-        "dtype": job.dtype,
-        "shape": [sum(s.shape[0] for s in shards), encoder.tokens, encoder.dim],
-        "shards": files,
-        "unreadable": [bad for shard in shards for bad in _unreadable(shard)],
-        "provenance": provenance(device=str(getattr(encoder, "device", "cpu"))),
-    }
-    write_json(job.folder / INDEX, index)
+    write_shard(job.path(content.span[0]), content.values[: len(content.ids)], metadata)
