@@ -12,7 +12,7 @@ import torch
 from ..errors import BadInputError, MissingResourceError
 from .causal import CausalLanguageModel
 from .identity import Source, language_model_identity, locate, offline
-from .placement import DTYPES, QUANTISED, SHARD, SPREAD, quantising, spreading, take_turns
+from .placement import DTYPES, QUANTISED, SHARD, SPREAD, keep_differentiable, quantising, spreading, take_turns
 
 
 def load_language_model(
@@ -50,6 +50,7 @@ def load_language_model(
             module = _fetch(source, arguments | {"device_map": {"": device}})
         else:
             module = _fetch(source, arguments).to(device)
+        keep_differentiable(module)
         tokenizer = _library().AutoTokenizer.from_pretrained(source.path, **_where(source))
     return CausalLanguageModel(module, tokenizer, id=language_model_identity(name, root, dtype), bos=bos)
 

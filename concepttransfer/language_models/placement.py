@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, MissingResourceError
@@ -99,6 +99,17 @@ def quantising(dtype: str, compute: torch.dtype) -> Any:
     return library.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
 
 
+def keep_differentiable(module: nn.Module) -> None:
+    """Hold bitsandbytes from repacking 4-bit matrices on CPUs at the first pass without gradient.
+
+    What it packs computes in bfloat16 only, has no backward pass, and must be a multiple of 64 wide.
+    """
+    layers: Iterator[Any] = module.modules()
+    for layer in layers:
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+
+
 def is_placed(module: Any) -> bool:
     """Must a model stay where it is, since it is spread, sharded or quantised?"""
     return is_sharded(module) or bool(
@@ -138,16 +149,16 @@ def take_turns(fetch: Callable[[], Any]) -> Any:
     Raises:
         BadInputError: torch is too old, or the model names no layers to shard.
     """
-    from accelerate import PartialState
+    from accelerate import Accelerator
     from torch.distributed.device_mesh import init_device_mesh
 
-    state = PartialState()
-    mesh = init_device_mesh(state.device.type, (state.num_processes,))
+    accelerator = Accelerator()  # which, unlike PartialState, also asks whether the processes are to stay on CPUs
+    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
     module = None
-    for turn in range(int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))):
-        if turn == state.local_process_index:
-            module = shard(fetch(), mesh, state.device)
-        state.wait_for_everyone()
+    for turn in range(int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))):
+        if turn == accelerator.local_process_index:
+            module = shard(fetch(), mesh, accelerator.device)
+        accelerator.wait_for_everyone()
     return module
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..language_models.placement import QUANTISED
 from ..storage import digest
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def fit(study: Study, name: str, training: Selection, seed: int) -> str:
 def imported(study: Study, name: str) -> str:
     """A projection that was fitted elsewhere: for an encoder and a language model as the study's file names them."""
     spec = study.spec.encoders[name]
-    return digest("imported", spec.model_dump(mode="json"), study.spec.language_model, str(study.root))
+    dtype = study.settings.dtype or study.spec.dtype
+    bits = [dtype] if dtype in QUANTISED else []
+    return digest("imported", spec.model_dump(mode="json"), study.spec.language_model, str(study.root), *bits)
 
 
 def captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:
