@@ -14,7 +14,7 @@ import yaml
 from published_layouts import LAYOUTS
 from pydantic import ValidationError
 
-from concepttransfer.data import READERS, _arguments, _reader
+from concepttransfer.data import READERS, _arguments, _reader, read_data
 from concepttransfer.data.descriptions import DataFile, DataManifest, LayoutEntry, available, describe, read_description
 from concepttransfer.data.layout import SAMPLE, check_layout
 from concepttransfer.errors import BadInputError, MissingResourceError, UnknownNameError
@@ -186,6 +186,21 @@ def test_pictures_may_stay_packed_where_the_reader_takes_a_zip(tmp_path):
         for path in LAYOUTS["awa2"](tmp_path / "awa2", 20).rglob("*.jpg"):
             archive.write(path, path.relative_to(tmp_path / "awa2"))
     assert all(finding.ok for finding in check_layout(packed, smaller("awa2")))
+
+
+def test_a_damaged_zip_holds_nothing(tmp_path):
+    folder = LAYOUTS["coco"](tmp_path / "coco", 20)
+    with zipfile.ZipFile(folder / "val2017.zip", "w") as archive:
+        for path in (folder / "val2017").iterdir():
+            archive.write(path, f"val2017/{path.name}")
+    shutil.rmtree(folder / "val2017")
+    content = (folder / "val2017.zip").read_bytes()
+    for damaged in (content[:-500], content.replace(b"PK\x01\x02", b"xxxx")):  # cut short; its directory overwritten
+        (folder / "val2017.zip").write_bytes(damaged)
+        (fault,) = (finding for finding in check_layout(folder, smaller("coco")) if not finding.ok)
+        assert fault.found == "nothing"
+        with pytest.raises(BadInputError, match=r"val2017\.zip is (a damaged zip|neither)"):
+            read_data({"reader": "coco", "folder": str(folder)}, tmp_path)
 
 
 def test_what_cannot_be_read_is_found_without_hashing(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import zipfile
@@ -84,7 +85,7 @@ def _names(place: Path, pattern: str) -> Iterator[str]:
         if (place / pattern).is_file():
             yield pattern
     elif place.is_file() and zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as archive:
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(place) as archive:
             yield from (name for name in archive.namelist() if not name.endswith("/"))
 
 

@@ -58,8 +58,7 @@ def find_pictures(path: Path) -> PictureFiles:
     elif path.suffix.lower() in PICTURE_SUFFIXES:
         found = PictureFiles(path, (path.name,), FolderPictures(path.parent))
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            found = PictureFiles(path, tuple(sorted(filter(is_picture, archive.namelist()))), ZipPictures(path))
+        found = PictureFiles(path, tuple(sorted(filter(is_picture, _members(path)))), ZipPictures(path))
     else:
         raise BadInputError(f"{path} is neither a folder, a zip nor a picture ({', '.join(sorted(PICTURE_SUFFIXES))}).")
     if not found.keys:
@@ -92,6 +91,14 @@ def is_picture(key: str) -> bool:
     path = PurePosixPath(key)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return path.suffix.lower() in PICTURE_SUFFIXES and not hidden
+
+
+def _members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise BadInputError(f"{path} is a damaged zip ({error}). Fetch it again.") from error
 
 
 def _walk(root: Path) -> Iterator[str]:
