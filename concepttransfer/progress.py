@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .processes import is_main
+
 
 def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
     """A tqdm bar on standard error that shows itself after two seconds; `quiet` hides it.
+
+    Of several processes that run a command together only the main one shows it.
 
     Args:
         total: how many units the whole work is; None: nobody knows.
@@ -24,7 +28,7 @@ def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, in
         unit=f" {unit}" if unit != "B" else unit,
         unit_scale=unit == "B",
         delay=0 if initial else 2,
-        disable=quiet,
+        disable=quiet or not is_main(),
         dynamic_ncols=True,
         leave=False,
     )

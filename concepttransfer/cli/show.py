@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from concepttransfer.processes import is_main
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Print text as it is: nothing in it is taken for markup or broken into lines."""
-    Console(soft_wrap=True, highlight=False).print(escape(text))
+    _console(soft_wrap=True).print(escape(text))
+
+
+def _console(**how: Any) -> Console:
+    """Where things are printed. Of several processes that run the command together, only the main one prints."""
+    return Console(highlight=False, quiet=not is_main(), **how)
 
 
 def show_json(value: Any) -> None:
@@ -46,9 +53,9 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: s
         table.add_column(escape(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
-    console = Console(highlight=False)
+    console = _console()
     if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+        console = _console(width=200)
     console.print(table)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError
+from ..peers import main_first
+from ..pieces import remove
 from ..storage import cache_folder, read_json
-from . import imports, keys, processes, rates
+from . import imports, keys, rates
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
     with contextlib.suppress(MissingResourceError, BadInputError):  # a broken store is mended by encoding again
         return Features.load(folder)
     encoder = load_encoder(study, name, transfer)
-    with processes.main_first(), rates.measured("encode", study, name, len(selection.manifest)):
+    with rates.measured("encode", study, name, len(selection.manifest)):
         return encode(
             selection.manifest,
             encoder,
@@ -102,8 +104,8 @@ def fit_to(
     """Fit one projection into `folder`; one that is there under the same key is kept, one that was begun goes on."""
     from ..training.fit import fit
 
-    if force and folder.exists():
-        shutil.rmtree(folder)
+    if force:
+        _forget(folder)
     recipe = study.spec.train
     source, texts = _training_source(study, name)
     with rates.measured("fit", study, name, recipe.steps):
@@ -196,6 +198,13 @@ def _captions(study: Study, name: str, selection: Selection, transfer: Transfer)
 def place(kind: str, key: str, *, forced: bool) -> Path:
     """Where an artifact of this key lies or will lie; what is there is removed where it was asked to be made again."""
     folder = cache_folder() / kind / key
-    if forced and folder.exists():
-        shutil.rmtree(folder)
+    if forced:
+        _forget(folder)
     return folder
+
+
+def _forget(folder: Path) -> None:
+    """Remove what is to be made again: once, where several processes are at it."""
+    with main_first() as is_done:
+        if not is_done:
+            remove(folder)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..processes import count, is_main
 from ..storage import cache_folder, digest, read_json, write_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ SHORTEST, FEWEST = 0.5, 50
 
 def _name(stage: str, study: Study, encoder: str) -> str:
     spec = study.encoder_spec(encoder)
-    what = digest(spec.model, spec.features, study.spec.language_model, study.settings.device)
+    together = [count()] if count() > 1 else []
+    what = digest(spec.model, spec.features, study.spec.language_model, study.settings.device, *together)
     return f"{stage}:{encoder}:{what[:8]}"
 
 
@@ -28,7 +30,7 @@ def measured(stage: str, study: Study, encoder: str, n: int) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
-    if seconds >= SHORTEST and n >= FEWEST:
+    if seconds >= SHORTEST and n >= FEWEST and is_main():
         path = cache_folder() / FILE
         write_json(path, {**_all(), _name(stage, study, encoder): n / seconds})
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from .. import processes
 from ..errors import BadInputError
 from ..language_models import placement
-from . import processes
 
 DEVICES = ("auto", "cpu", "cuda", "mps", placement.SPREAD)
 
@@ -67,7 +67,7 @@ class Settings:
         if not present[self.device.split(":")[0]]:
             message = f"This machine has no `{self.device}` that torch can use. Leave out --device, or give cpu."
             raise BadInputError(message)
-        return self.device
+        return f"cuda:{processes.device_index()}" if self.device == "cuda" else self.device
 
     def language_model_device(self) -> str:
         """Where the language model lies: `torch_device`, `spread`, or, under accelerate's FSDP, `shard`.
