@@ -16,6 +16,7 @@ from . import _vqa_estimates as est
 from ._awa_estimates import is_random
 from ._awa_figures import colours, titled
 from ._awa_maps import MOST_LINES, PICTURE, RIGHT, TEXT, WRONG, show_picture
+from ._vqa_words import after
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +92,7 @@ def types(result: VisualQuestions) -> Figure:
     groups, systems, most = _shown_groups(result), _systems(result), result.shots[-1]
     step = 0.13
     tall = max(0.34, step * len(systems) + 0.12)
-    figure = Figure(figsize=(6.8, 1.5 + tall * len(groups)))
+    figure = Figure(figsize=(7.2, 1.2 + tall * len(groups)))
     axes = figure.subplots()
     for row, group in enumerate(groups):
         _group(axes, result, group, row * tall, step, most)
@@ -105,9 +106,8 @@ def types(result: VisualQuestions) -> Figure:
     axes.set_xlabel("accuracy, %")
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=min(5, len(once)))
-    after = f"{most} solved example{'s' * (most != 1)}" if most else "no examples"
-    return titled(figure, result, f"By type, after {after}" if most else f"By type, with {after}")
+    figure.legend(once.values(), once.keys(), loc="outside right upper")
+    return titled(figure, result, f"By type, {after(most)}")
 
 
 def _shown_groups(result: VisualQuestions) -> Sequence[str]:
@@ -156,8 +156,8 @@ def examples(result: VisualQuestions) -> Figure:
         show_picture(grid[line, column], result.pictures.get(row))
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), systems)
     shown = table[table["encoder"] == systems[0]]["accuracy"]
-    title = f"Examples, drawn at random so that {systems[0]} answers {int((shown >= 0.5).sum())} of {len(rows)} right"
-    return titled(figure, result, title)
+    right = f"{systems[0]} answers {int((shown >= 0.5).sum())} of {len(rows)} right {after(most)}"
+    return titled(figure, result, f"Examples, drawn at random so that {right}")
 
 
 def _said(axes: Axes, table: Any, systems: Sequence[str]) -> None:

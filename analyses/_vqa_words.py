@@ -27,7 +27,7 @@ def sentence(result: VisualQuestions) -> str:
         levels = [f"{percent(result.claim(BLIND, n)['value'])} % {after(n)}" for n in result.shots]
         said.append(f"Without any picture: {', '.join(levels)}.")
     said.append(f"The commonest answer to each type of question: {percent(result.commonest())} %.")
-    if result.provenance["options"]["truncate"] == "gt-longest":
+    if result.provenance["truncate"] == "gt-longest":
         said.append(READS_TRUTH)
     if left := result.provenance["questions_left_out"]:
         said.append(f"{left} questions were left out: a picture could not be read, or nobody answered them.")
@@ -73,25 +73,39 @@ def capital(text: str) -> str:
 
 
 def headline(result: VisualQuestions) -> pd.DataFrame:
-    """A row a system; the commonest answer stands last."""
-    most = result.shots[-1]
-    rows = [_row(result, system, most) for system in (*result.encoders, *(s for s in result.systems if s == BLIND))]
-    rows.append({"encoder": "commonest answer", f"{most} shots, %": round(100 * result.commonest(), 1)})
+    """A row a system; the commonest answer stands last. Interval, chance and the blind are those of most shots."""
+    rows = [_row(result, system) for system in (*result.encoders, *(s for s in result.systems if s == BLIND))]
+    rows.append(
+        {"encoder": "commonest answer"} | dict.fromkeys(map(_column, result.shots), _percent(result.commonest()))
+    )
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
-def _row(result: VisualQuestions, system: str, most: int) -> dict[str, Any]:
-    level, blind = result.claim(system, most), result.claim(system, most, against=BLIND)
-    shown = pd.notna(level["low"])
-    whole = [result.claim(system, n, whole=True)["value"] for n in result.shots]
-    cut = [result.claim(system, n)["value"] for n in result.shots]
+def _row(result: VisualQuestions, system: str) -> dict[str, Any]:
+    levels = {n: result.claim(system, n) for n in result.shots}
+    whole = {n: result.claim(system, n, whole=True) for n in result.shots}
+    most = result.shots[-1]
+    level, blind = levels[most], result.claim(system, most, against=BLIND)
+    cut = any(whole[n]["value"] != levels[n]["value"] for n in result.shots)
+    last = _column(most).removesuffix(", %")
+    interval = f"{percent(level['low'])} to {percent(level['high'])}"
     return {
         "encoder": system,
-        "questions": int(level["n"]),
-        "pictures": int(level["n_clusters"]),
-        **{f"{n} shots, %": round(100 * value, 1) for n, value in zip(result.shots, cut, strict=True)},
-        "95 % interval": f"{percent(level['low'])} to {percent(level['high'])}" if shown else None,
-        "chance, %": round(100 * level["chance"], 1),
-        "against blind": f"{points(blind['value'])}{_interval(blind)}" if pd.notna(blind["value"]) else None,
-        f"whole text, {most} shots, %": round(100 * whole[-1], 1) if whole != cut else None,
+        "questions": str(level["n"]),
+        "pictures": str(level["n_clusters"]),
+        **{_column(n): _percent(claim["value"]) for n, claim in levels.items()},
+        f"95 % interval, {last}": f"{percent(level['low'])} to {percent(level['high'])}"
+        if pd.notna(level["low"])
+        else None,
+        f"chance, {last}": _percent(level["chance"]),
+        f"against blind, {last}": f"{points(blind['value'])}{_interval(blind)}" if pd.notna(blind["value"]) else None,
+        f"whole text, {last}": _percent(whole[most]["value"]) if cut else None,
     }
+
+
+def _column(shots: int) -> str:
+    return f"{shots} shot{'s' * (shots != 1)}, %"
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 1)

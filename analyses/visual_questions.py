@@ -178,6 +178,7 @@ def visual_questions(
         provenance={
             **shared,
             "options": {"truncate": truncate, "n_resamples": n_resamples, "seed": seed},
+            "truncate": truncate,
             "questions_left_out": len(questions) - len(rows),
             "asked": {key: answers[0].meta[key] for key in ("prompt", "examples", "between") if key in answers[0].meta},
         },

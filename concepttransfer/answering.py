@@ -145,8 +145,9 @@ def answer(
 ) -> Answers:
     """Let the language model answer questions, as `[picture] Q: .. A: ANSWER [picture] Q: .. A:`.
 
-    Answers that are there under the same key are read; a run that was killed goes on after its last whole batch. What
-    is longest comes first, so that a question that does not fit is known before anything is generated.
+    Answers that are there under the same key are read; a run that was killed goes on after its last whole batch, and
+    several processes that make the same call share the questions. What is longest comes first, so that a question that
+    does not fit is known before anything is generated.
 
     Args:
         asked: the questions and their examples; see `few_shot.ask`.
