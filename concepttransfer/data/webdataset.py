@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -58,6 +59,7 @@ def webdataset(
     """
     tars = _tars(folder, shards)
     indexes = _indexes(tars, captions, hashes)
+    cut = _cut_short(indexes)
     rows = Rows.of(_rows(indexes))
     if not rows:
         raise EmptyDataError(f"{folder}: its {len(tars)} tars (`{shards}`) hold no pictures. Name others.")
@@ -65,7 +67,7 @@ def webdataset(
         raise BadInputError(
             f"{folder}: no picture has a text `{captions}` beside it. Set `captions: txt`, or json:KEY."
         )
-    source = {"reader": "webdataset", "folder": folder.resolve().name, "shards": shards} | _cut_short(indexes)
+    source = {"reader": "webdataset", "folder": folder.resolve().name, "shards": shards} | cut
     return Manifest(name or folder.resolve().name.removesuffix(".tar"), rows, TarPictures(indexes), source)
 
 
@@ -105,17 +107,14 @@ class TarPictures:
 
 
 class _OpenTar:
-    """A tar held open until nobody reads it any more."""
+    """A tar held open for as long as somebody reads it."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def read(self, offset: int, size: int) -> bytes:
         return os.pread(self._file, size, offset)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            os.close(self._file)
 
 
 def _tars(folder: Path, shards: str) -> dict[str, Path]:
