@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ import typer
 
 from concepttransfer import analysis
 from concepttransfer.errors import ConceptTransferError, UnknownNameError, cannot_write
+from concepttransfer.peers import terminable, together
+from concepttransfer.processes import count
 
 from . import cache, data, microworld, reproduce, stages, studies
 from .options import with_run
@@ -37,13 +40,14 @@ class Commands(typer.core.TyperGroup):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; ctrl-C says that nothing finished is lost."""
+        """Run the command, with others where it is run by several processes; ctrl-C says that nothing is lost."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            message = "Stopped. What was finished is kept: the same command goes on from there."
+            with terminable(), together():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            message = str(stopped) or "Stopped. What was finished is kept: the same command goes on from there."
             print(f"\n{message}", file=sys.stderr)  # noqa: T201
-            raise SystemExit(130) from None
+            raise SystemExit(getattr(stopped, "status", 130)) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command; a wrong name is answered with the nearest one."""
@@ -115,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake prints one sentence, a bug keeps its traceback.
 
     Returns:
-        The exit status: 0, 1 for a mistake, 2 for a wrong option, 130 after ctrl-C.
+        The exit status: 0, 1 for a mistake or where another process of the command is gone, 2 for a wrong option,
+        130 after ctrl-C, 143 after SIGTERM.
     """
     try:
         app(args=list(arguments) if arguments is not None else None)
@@ -134,4 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The `concepttransfer` program."""
-    sys.exit(main())
+    status = main()
+    if status and count() > 1:  # what libraries do at the end would wait for processes that are gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -12,6 +12,7 @@ import typer
 from concepttransfer import analysis
 from concepttransfer.analysis import Option, Spec
 from concepttransfer.errors import ConceptTransferError
+from concepttransfer.processes import is_main
 from concepttransfer.result import Result
 from concepttransfer.study import Study
 from concepttransfer.study.plan import STAGES, plan
@@ -89,6 +90,8 @@ def _runner(spec: Spec) -> Any:
             show_plan(plan(study, study.with_twins(encoders), selections, until=STAGES[-1]), as_json=run.json)
             return
         results = study.analyze_each(spec.name, encoders=encoders, on=run.on, **options)
+        if not is_main():
+            return
         for on, result in results.items():
             folder = run.out or default_folder(study, spec.name, on, encoders)
             _write(study, result, folder / on if run.out and len(results) > 1 else folder, run)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from concepttransfer.errors import BadInputError
+from concepttransfer.processes import is_main
 from concepttransfer.study import Study, imports, pipeline
 from concepttransfer.study.plan import plan
 
@@ -142,7 +143,7 @@ def _role(study: Study) -> str:
 
 def _copy(folder: Path | None, out: Path | None, name: str) -> None:
     """Copy an artifact from the cache to where the user wants it."""
-    if out is not None and folder is not None:
+    if out is not None and folder is not None and is_main():
         shutil.copytree(folder, out / name, dirs_exist_ok=True)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import BadInputError, ShapeError
+from ..peers import together
 from ..progress import progress
 from ..storage import lock
 from ..transfer import Transfer
@@ -31,6 +32,7 @@ SAVE_SECONDS = 600
 """A checkpoint is written after so long at the latest, however few steps that is."""
 
 
+@together()
 def fit(
     source: FeatureSource,
     texts: Sequence[Sequence[str]],
@@ -76,6 +78,7 @@ def fit(
         ShapeError: there are not as many lists of texts as rows.
         TrainingError: the loss is not finite (its rows are named), or one caption does not fit into memory.
         LockedError: another process makes the same Transfer.
+        Stopped: a process that fits with this one is gone (see `peers`).
     """
     folder = Path(folder)
     if len(texts) != len(source.row_ids):
