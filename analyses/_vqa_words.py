@@ -94,9 +94,7 @@ def _row(result: VisualQuestions, system: str) -> dict[str, Any]:
         "questions": str(level["n"]),
         "pictures": str(level["n_clusters"]),
         **{_column(n): _percent(claim["value"]) for n, claim in levels.items()},
-        f"95 % interval, {last}": f"{percent(level['low'])} to {percent(level['high'])}"
-        if pd.notna(level["low"])
-        else None,
+        f"95 % interval, {last}": interval if pd.notna(level["low"]) else None,
         f"chance, {last}": _percent(level["chance"]),
         f"against blind, {last}": f"{points(blind['value'])}{_interval(blind)}" if pd.notna(blind["value"]) else None,
         f"whole text, {last}": _percent(whole[most]["value"]) if cut else None,
