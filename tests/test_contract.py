@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ import concepttransfer as ct
 from concepttransfer import analysis
 from concepttransfer.cli import main
 from concepttransfer.report import build
+from concepttransfer.study.artifacts import MAKERS
 
 ENCODER, N = "nfrn50", 60
 
@@ -31,7 +33,9 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
         "Manifest": lambda: study.manifest("dev"),
         "Features": lambda: [study.features(e, on="dev") for e in encoders],
     }
-    direct = spec.function(*[artifacts[a.kind.__name__]() for a in spec.artifacts])
+    selection = study.select("dev")[0]
+    others = {kind: partial(maker, study, encoders, selection) for kind, maker in MAKERS.items()}
+    direct = spec.function(*[(others | artifacts)[a.kind.__name__]() for a in spec.artifacts])
     assert direct.to_frame().equals(result.to_frame())
     assert direct.estimates.equals(result.estimates)
     assert direct.summary() == result.summary()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError
-from . import pipeline
+from . import pipeline, scoring
 
 if TYPE_CHECKING:
     from ..analysis import Artifact
@@ -41,8 +41,11 @@ MAKERS: dict[str, Maker] = {
     "Answers": _answers,
     "Captions": _captions,
     "ConceptSet": lambda study, encoders, selection: selection.concepts,
+    "ExternalScores": scoring.external_scores,
     "Features": _features,
+    "JudgeScores": scoring.judge_scores,
     "Manifest": lambda study, encoders, selection: selection.manifest,
+    "TrainingTexts": scoring.training_texts,
     "Transfer": _transfers,
 }
 """By the name of the artifact's type."""

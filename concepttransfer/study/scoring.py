@@ -1,0 +1,168 @@
+"""What a study makes for the scores of its captions: the judge's features, other programs' counts, training texts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BadInputError, EmptyDataError, MissingResourceError
+from ..manifest import Manifest, Row
+from ..storage import cache_folder, read_json, write_json
+from . import imports, pipeline
+from .selection import Selection
+
+if TYPE_CHECKING:
+    from ..encoders.base import Encoder
+    from ..encoders.spec import EncoderSpec
+    from ..external_scores import ExternalScores
+    from ..features import Features
+    from ..judging import JudgeScores
+    from ..training_texts import TrainingTexts
+    from .study import Study
+
+logger = logging.getLogger(__name__)
+
+JUDGE = "clipscore"
+"""The judge's name in a study's `judges:`."""
+DTYPE = "float32"
+"""How a judge's features are stored: the cosines of CLIPScore are computed from unrounded ones."""
+
+
+def judge_scores(study: Study, encoders: Sequence[str], selection: Selection) -> JudgeScores | None:
+    """The study's judge on pictures, references and captions; None where it has none or it cannot judge here, told why.
+
+    Pictures and texts go through the store of features, so they are judged once.
+    """
+    if JUDGE not in study.spec.judges:
+        return None
+    if selection.manifest.pictures is None or not any(selection.manifest.texts):
+        logger.warning("No CLIPScore: `%s` lacks pictures or references.", selection.name)
+        return None
+    captions = [one for name in encoders for one in pipeline.captions(study, name, selection)]
+    try:
+        return _judge(study, study.spec.judges[JUDGE], encoders, selection.manifest, captions)
+    except MissingResourceError as error:
+        logger.warning("No CLIPScore: the judge is not on this machine. %s", error)
+        return None
+
+
+def _judge(
+    study: Study, spec: EncoderSpec, encoders: Sequence[str], manifest: Manifest, captions: Sequence[Any]
+) -> JudgeScores:
+    from ..encoders import fetch
+    from ..judging import JudgeScores, prefix_of
+
+    judge = spec.model_copy(update={"features": "projected", "modality": "image"})
+    reader = spec.model_copy(update={"features": "projected", "modality": "text"})
+    fetch(judge, study.root)
+    prefix = prefix_of(spec.model)
+    texts = [_texts(f"references of {manifest.name}", prefix, zip(manifest.ids, manifest.texts, strict=True))]
+    texts += [
+        _texts(f"captions of {c.encoder}, seed {c.seed}", prefix, ((row, (t,)) for row, t in c.texts().items()))
+        for c in captions
+    ]
+    references, *spoken = [_read(study, reader, one) for one in texts]
+    return JudgeScores(
+        model=spec.model,
+        prefix=prefix,
+        pictures=_encoded(study, judge, manifest),
+        references=references[0],
+        captions={c.key: features for c, (features, _) in zip(captions, spoken, strict=True)},
+        shares=frozenset(name for name in encoders if _has_weights_of(study, name, judge)),
+        n_cut=sum(n for _, n in (references, *spoken)),
+    )
+
+
+def _texts(name: str, prefix: str, rows: Iterable[tuple[str, Sequence[str]]]) -> Manifest:
+    return Manifest(name, tuple(Row(row, texts=tuple(prefix + text.strip() for text in texts)) for row, texts in rows))
+
+
+def _encoded(study: Study, spec: EncoderSpec, manifest: Manifest, encoder: Encoder | None = None) -> Features:
+    """Features of a judge, from the store or encoded now; an encoder that is loaded already may be given."""
+    from ..encoders import load_encoder
+    from ..features import Features, encode, features_key
+
+    key = features_key(manifest.id, spec.identity(study.root), DTYPE)
+    folder = cache_folder() / "features" / key
+    with contextlib.suppress(MissingResourceError, BadInputError):
+        return Features.load(folder)
+    encoder = encoder or load_encoder(spec, study.root, device=study.settings.torch_device())
+    return encode(
+        manifest,
+        encoder,
+        folder,
+        key=key,
+        dtype=DTYPE,
+        batch_size=study.settings.batch_size or 64,
+        quiet=study.settings.quiet,
+    )
+
+
+def _read(study: Study, spec: EncoderSpec, manifest: Manifest) -> tuple[Features, int]:
+    """Features of texts, and how many of them the judge's text tower cuts: it is asked once and written down."""
+    from ..encoders import load_encoder
+    from ..features import features_key
+
+    note = cache_folder() / "judged" / f"{features_key(manifest.id, spec.identity(study.root), DTYPE)}.json"
+    if note.is_file():
+        return _encoded(study, spec, manifest), int(read_json(note)["n_cut"])
+    encoder = load_encoder(spec, study.root, device=study.settings.torch_device())
+    n_cut = count_cut([text for texts in manifest.texts for text in texts], encoder.transform)
+    write_json(note, {"n_cut": n_cut})
+    return _encoded(study, spec, manifest, encoder), n_cut
+
+
+def count_cut(texts: Iterable[str], transform: Any) -> int:
+    """How many texts are longer than a text tower reads: its input stays the same when their end is taken away.
+
+    Args:
+        texts: to be read.
+        transform: a text to its input `[context]`, filled up after the end of shorter ones.
+    """
+    filler = np.asarray(transform("a"))[-1]
+
+    def is_cut(text: str) -> bool:
+        read = np.asarray(transform(text))
+        if read[-1] == filler:
+            return False
+        start = text.rfind(" ") + 1
+        return any(np.array_equal(read, np.asarray(transform(text[:end]))) for end in range(max(start, 1), len(text)))
+
+    return sum(is_cut(text) for text in dict.fromkeys(texts))
+
+
+def _has_weights_of(study: Study, name: str, judge: EncoderSpec) -> bool:
+    """Whether an encoder's weights are the judge's, trained further or not."""
+    spec = study.encoder_spec(name)
+    if spec.init == "random":
+        return False
+    mine, its = spec.weights_id(study.root), judge.weights_id(study.root)
+    return mine == its and (spec.model == judge.model or mine.startswith("sha256:"))
+
+
+def external_scores(study: Study, encoders: Sequence[str], selection: Selection) -> ExternalScores:
+    """METEOR and SPICE where this machine can compute them, each with a reason where it cannot."""
+    from ..external_scores import count_all
+
+    captions = [one for name in encoders for one in pipeline.captions(study, name, selection)]
+    place = cache_folder() / "external-scores"
+    return count_all(captions, selection.manifest, place, quiet=study.settings.quiet)
+
+
+def training_texts(study: Study, encoders: Sequence[str], selection: Selection) -> TrainingTexts | None:
+    """The captions that the projections were fitted on; None where nobody knows them."""
+    from ..training_texts import TrainingTexts
+
+    fitted = frozenset(name for name in encoders if imports.find(study, name) is None)
+    if not fitted:
+        return None
+    try:
+        manifest = study.training.manifest
+    except (MissingResourceError, EmptyDataError):
+        return None
+    texts = manifest.texts
+    return TrainingTexts(study.training.name, manifest.id, fitted, texts) if any(texts) else None
