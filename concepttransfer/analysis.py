@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 GROUP = "concepttransfer.analyses"
 RESERVED = frozenset(
-    {"encode", "fit", "caption", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
+    {"encode", "fit", "caption", "answer", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
     | {"microworld", "data", "doctor", "reproduce", "export"}
 )
 F = TypeVar("F", bound=Callable[..., Any])

@@ -15,7 +15,7 @@ from concepttransfer.errors import ConceptTransferError
 from concepttransfer.processes import is_main
 from concepttransfer.result import Result
 from concepttransfer.study import Study
-from concepttransfer.study.plan import STAGES, plan
+from concepttransfer.study.plan import plan
 
 from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
@@ -83,11 +83,12 @@ def _runner(spec: Spec) -> Any:
     def run_analysis(run: Run, **options: Any) -> None:
         if any(option.name == "seed" for option in spec.options):
             options["seed"] = run.seed
-        study = run.open(stage="caption")
+        stage = _last_stage(spec)
+        study = run.open(stage=stage)
         encoders = run.encoders(study)
         if run.dry_run:
             selections = study.select(run.on or spec.roles[0], role=spec.roles[0])
-            show_plan(plan(study, study.with_twins(encoders), selections, until=STAGES[-1]), as_json=run.json)
+            show_plan(plan(study, study.with_twins(encoders), selections, until=stage), as_json=run.json)
             return
         results = study.analyze_each(spec.name, encoders=encoders, on=run.on, **options)
         if not is_main():
@@ -98,6 +99,11 @@ def _runner(spec: Spec) -> Any:
 
     run_analysis.__name__ = spec.name.replace("-", "_")
     return run_analysis
+
+
+def _last_stage(spec: Spec) -> str:
+    """The stage that makes what the analysis reads: its own for `--force`, and the last one of `--dry-run`."""
+    return "answer" if any(artifact.kind.__name__ == "Answers" for artifact in spec.artifacts) else "caption"
 
 
 def default_folder(study: Study, name: str, on: str, encoders: list[str]) -> Path:

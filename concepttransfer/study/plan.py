@@ -11,10 +11,13 @@ from ..storage import cache_folder, read_json
 from . import keys, pipeline, rates
 
 if TYPE_CHECKING:
+    from ..transfer import Transfer
     from .selection import Selection
     from .study import Study
 
-STAGES = ("encode", "fit", "caption")
+STAGES = ("encode", "fit", "caption", "answer")
+BYTES = {"caption": 400, "answer": 300}
+"""About how many a line takes."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,11 @@ class Step:
     """One stage for one encoder.
 
     Attributes:
-        stage: `encode`, `fit` or `caption`.
+        stage: `encode`, `fit`, `caption` or `answer`.
         encoder: its name in the study.
         what: the data set, or the seed of a fit.
-        n: how many pictures, or optimiser steps.
-        unit: `pictures` or `steps`.
+        n: how many pictures, optimiser steps, or questions (once for each number of shots).
+        unit: `pictures`, `steps` or `questions`.
         done: it is in the cache, or comes with the study.
         seconds: expected time; None where it was never measured on this machine.
         n_bytes: size on disk; None where it is not known before the encoder was first run.
@@ -44,7 +47,9 @@ class Step:
 
 def plan(study: Study, encoders: Sequence[str], selections: Sequence[Selection], *, until: str) -> list[Step]:
     """The stages up to `until` for these encoders and data sets, in order. Loads no model."""
-    steps: list[Step] = []
+    from ..answering import BLIND
+
+    steps: list[Step] = [_said(study, BLIND, s, None, 0, until) for s in selections if until == "answer"]
     for name in encoders:
         study.encoder_spec(name)
         if until != "encode":
@@ -71,22 +76,43 @@ def _fits(study: Study, name: str) -> Iterator[Step]:
 
 def _evaluation(study: Study, name: str, selection: Selection, until: str) -> Iterator[Step]:
     from ..transfer import Transfer
+    from .answers import pictures_of
 
-    n = len(selection.manifest)
     tuned = study.encoder_spec(name).train
+    shown = pictures_of(study, selection) if until == "answer" else [selection]
     for seed in range(study.settings.seed, study.settings.seed + (study.settings.seeds or study.spec.train.seeds)):
         there = pipeline.fitted(study, name, seed)
         transfer = Transfer.load(there) if there else None
         if tuned or seed == study.settings.seed:
             known = not tuned or transfer is not None
-            key = keys.features(study, name, selection, transfer if tuned else None) if known else ""
-            yield _encode(study, name, selection, key)
-        if until == "caption":
-            folder = cache_folder() / "captions" / keys.captions(study, name, selection, transfer) if transfer else None
-            done = folder is not None and (folder / "index.json").is_file() and "caption" not in study.settings.force
-            seconds = rates.seconds("caption", study, name, n)
-            size = folder_size(folder) if folder and done else n * 400
-            yield Step("caption", name, f"{selection.name}, seed {seed}", n, "pictures", done, seconds, size)
+            for one in shown:
+                key = keys.features(study, name, one, transfer if tuned else None) if known else ""
+                yield _encode(study, name, one, key)
+        if until != "encode":
+            yield _said(study, name, selection, transfer, seed, until)
+
+
+def _said(study: Study, name: str, selection: Selection, transfer: Transfer | None, seed: int, stage: str) -> Step:
+    """Captions, or answers, of one Transfer; without one, which is not there yet or (`blind`) never will be."""
+    from ..answering import BLIND
+    from .answers import examples
+
+    blind = name == BLIND
+    n = len(selection.manifest) * (len(study.spec.answering.passes) if stage == "answer" else 1)
+    folder = None
+    if transfer or blind:
+        kind, key = (
+            ("captions", keys.captions(study, name, selection, transfer))
+            if stage == "caption" and transfer
+            else ("answers", keys.answers(study, name, selection, examples(study), transfer))
+        )
+        folder = cache_folder() / kind / key
+    done = folder is not None and (folder / "index.json").is_file() and stage not in study.settings.force
+    seconds = None if blind else rates.seconds(stage, study, name, n)
+    size = folder_size(folder) if folder and done else n * BYTES[stage]
+    unit = "questions" if stage == "answer" else "pictures"
+    what = selection.name if blind else f"{selection.name}, seed {seed}"
+    return Step(stage, name, what, n, unit, done, seconds, size)
 
 
 def _encode(study: Study, name: str, selection: Selection, key: str) -> Step:
