@@ -1,4 +1,4 @@
-"""The commands that run one stage: encode, fit, caption, and import-projection, which takes the place of a fit."""
+"""The commands that run one stage: encode, fit, caption, answer; import-projection takes the place of a fit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from concepttransfer.answering import BLIND
 from concepttransfer.errors import BadInputError
 from concepttransfer.processes import is_main
 from concepttransfer.study import Study, imports, pipeline
+from concepttransfer.study.answers import answers
 from concepttransfer.study.plan import plan
 
 from .options import Run
@@ -102,14 +104,32 @@ def caption(
                 rows += [(r.row_id, name, captions.seed, f"{study.spec.prompt} {r.text}") for r in table.itertuples()]
                 folders.append(str(captions.folder))
                 _copy(captions.folder, run.out, f"captions-{name}-{selection.name}-seed-{captions.seed}")
-    columns = ["picture", "encoder", "seed", "caption"]
-    if run.json:
-        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    whole = picture is not None or len(rows) <= SHOWN
+    _said(run, ["picture", "encoder", "seed", "caption"], rows, folders[0], whole=whole)
+
+
+def answer(run: Run) -> None:
+    """Let the language model answer questions about pictures, and beside it without any picture (`blind`).
+
+    How it is asked, and after how many solved examples, the study says under `answering:`.
+
+    Example: concepttransfer answer --encoder beit --on questions --limit 300
+    """
+    study = run.open(stage="answer")
+    encoders, selections = run.encoders(study), study.select(run.on or "questions")
+    if run.dry_run:
+        show_plan(plan(study, encoders, selections, until="answer"), as_json=run.json)
         return
-    shown = rows if picture or len(rows) <= SHOWN else rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
-    show_rows(columns, shown)
-    if len(shown) < len(rows):
-        say(f"{len(rows):,} captions, {len(shown)} of them shown. All of them: {run.out or folders[0]}")
+    rows, folders = [], []
+    for selection in selections:
+        asked = dict(zip(selection.manifest.ids, selection.manifest.labels("question"), strict=True))
+        for name in (BLIND, *encoders):
+            for one in answers(study, name, selection):
+                said = one.table[["row_id", "shots", "text"]].itertuples(index=False, name=None)
+                rows += [(row, asked[row], name, one.seed, shots, text) for row, shots, text in said]
+                folders.append(str(one.folder))
+                _copy(one.folder, run.out, f"answers-{name}-{selection.name}-seed-{one.seed}")
+    _said(run, ["id", "question", "encoder", "seed", "shots", "answer"], rows, folders[0], whole=len(rows) <= SHOWN)
 
 
 def import_projection(
@@ -145,6 +165,17 @@ def _copy(folder: Path | None, out: Path | None, name: str) -> None:
     """Copy an artifact from the cache to where the user wants it."""
     if out is not None and folder is not None and is_main():
         shutil.copytree(folder, out / name, dirs_exist_ok=True)
+
+
+def _said(run: Run, columns: list[str], rows: list[tuple[Any, ...]], folder: str, *, whole: bool) -> None:
+    """Show what was said: all of it, or rows from all over and where the rest is."""
+    if run.json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    shown = rows if whole else rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
+    show_rows(columns, shown)
+    if len(shown) < len(rows):
+        say(f"{len(rows):,} {columns[-1]}s, {len(shown)} of them shown. All of them: {run.out or folder}")
 
 
 def _report(run: Run, columns: list[str], rows: Sequence[Sequence[object]]) -> None:
