@@ -90,7 +90,6 @@ app.command(rich_help_panel=STAGES)(with_run(stages.fit))
 app.command(rich_help_panel=STAGES)(with_run(stages.caption))
 app.command(rich_help_panel=STAGES)(with_run(stages.answer))
 app.command("import-projection", rich_help_panel=STAGES)(with_run(stages.import_projection))
-app.command(rich_help_panel=STAGES)(with_run(export.export))
 
 
 app.command("reproduce", rich_help_panel="Report")(with_run(reproduce.reproduce_paper))
