@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -133,14 +133,17 @@ def answer(run: Run) -> None:
 
 
 def import_projection(
-    run: Run, file: Annotated[Path, typer.Argument(help="A released proj.ckpt.", exists=True, dir_okay=False)]
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="A released proj.ckpt, or an exported folder.", exists=True)],
 ) -> None:
-    """Take a projection that was fitted elsewhere, such as LiMBeR's released proj.ckpt, in place of a fit.
+    """Take a projection that was fitted elsewhere in place of a fit: LiMBeR's released proj.ckpt, or an export.
 
-    The file is a state dict with `weight` [4096 k, h] and `bias` [4096 k]; nothing in it is executed. Later commands
-    with the same study and encoder use it; `concepttransfer fit --force` fits again and leaves it out.
+    The file is a state dict with `weight` [4096 k, h] and `bias` [4096 k]; nothing in it is executed. The folder is one
+    that `concepttransfer export` wrote, for the same encoder and language model. Later commands with the same study and
+    encoder use it; `concepttransfer fit --force` fits again and leaves it out.
 
-    Example: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
+    Examples: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
+    concepttransfer import-projection ./beit-into-gpt-j --study my.yaml --encoder beit --dtype 4bit
     """
     study = run.open(stage="fit")
     names = run.encoders(study)
