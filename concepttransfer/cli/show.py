@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from concepttransfer.amounts import size as size
 from concepttransfer.processes import is_main
 
 if TYPE_CHECKING:
@@ -106,15 +107,3 @@ def duration(seconds: float | None) -> str:
     return (
         f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days" if hours < 17_520 else f"{hours / 8760:,.0f} years"
     )
-
-
-def size(n_bytes: int | None) -> str:
-    """Bytes as a person says them."""
-    if n_bytes is None:
-        return "not known yet"
-    value = float(n_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

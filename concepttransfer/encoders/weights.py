@@ -42,8 +42,8 @@ def weights_id(spec: EncoderSpec, root: Path) -> str:
     if (library == "hf" or name.startswith("local-dir:")) and folder.is_dir():
         return f"sha256:{_folder_digest(folder)}"
     revision = spec.revision or "main"
-    snapshot = _snapshot(hub_repository(library, name), revision)
-    return f"sha256:{_folder_digest(snapshot)}" if snapshot else f"{name}@{revision}"
+    downloaded = snapshot(hub_repository(library, name), revision)
+    return f"sha256:{_folder_digest(downloaded)}" if downloaded else f"{name}@{revision}"
 
 
 def is_settled(spec: EncoderSpec, root: Path) -> bool:
@@ -96,7 +96,7 @@ def _repository_note(library: str, name: str) -> Path:
     return cache_folder() / "hub" / f"{digest(library, name, version)}.json"
 
 
-def _snapshot(repository: str | None, revision: str) -> Path | None:
+def snapshot(repository: str | None, revision: str) -> Path | None:
     """The folder of a downloaded revision, if it holds weights; None where it does not."""
     if not repository:
         return None
