@@ -15,8 +15,8 @@ from concepttransfer.errors import ConceptTransferError, UnknownNameError, canno
 from concepttransfer.peers import terminable, together
 from concepttransfer.processes import count
 
-from . import cache, data, microworld, reproduce, stages, studies
-from .options import with_run
+from . import cache, data, doctor, export, microworld, reproduce, stages, studies
+from .options import paragraphs, with_run
 
 EPILOG = (
     "Begin with: concepttransfer awa-errors --encoder beit      Then: concepttransfer studies new my.yaml      "
@@ -90,6 +90,7 @@ app.command(rich_help_panel=STAGES)(with_run(stages.fit))
 app.command(rich_help_panel=STAGES)(with_run(stages.caption))
 app.command(rich_help_panel=STAGES)(with_run(stages.answer))
 app.command("import-projection", rich_help_panel=STAGES)(with_run(stages.import_projection))
+app.command(rich_help_panel=STAGES)(with_run(export.export))
 
 
 app.command("reproduce", rich_help_panel="Report")(with_run(reproduce.reproduce_paper))
@@ -111,6 +112,7 @@ def report(
 app.add_typer(studies.app, name="studies", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(with_run(studies.encoders))
 app.command(rich_help_panel=LOOK)(studies.analyses)
+app.command(rich_help_panel=LOOK, help=paragraphs(doctor.doctor.__doc__ or ""))(doctor.doctor)
 app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(cache.app, name="cache", rich_help_panel=LOOK)
 app.add_typer(microworld.app, name="microworld", rich_help_panel=LOOK)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import MismatchError
 from ..storage import cache_folder, read_json
 from . import keys
 
@@ -21,9 +23,14 @@ def place(study: Study, name: str) -> Path:
 
 
 def find(study: Study, name: str) -> Path | None:
-    """Where it lies, or None: nothing was imported."""
+    """Where it lies, in the cache or, with a study that was exported, beside its file; None: there is none."""
     folder = place(study, name)
-    return folder if (folder / "transfer.json").is_file() else None
+    if (folder / "transfer.json").is_file():
+        return folder
+    beside = None if study.spec.transfers is None else study.resolve(study.spec.transfers) / "transfer.json"
+    if beside is not None and beside.is_file() and read_json(beside).get("encoder") == name:
+        return beside.parent
+    return None
 
 
 def encoder_spec(study: Study, name: str) -> EncoderSpec:
@@ -37,12 +44,20 @@ def encoder_spec(study: Study, name: str) -> EncoderSpec:
 
 
 def import_projection(study: Study, name: str, file: Path) -> Transfer:
-    """Read a released LiMBeR `proj.ckpt` for one encoder of a study; later stages use it in place of a fit.
+    """Read a projection for one encoder of a study; later stages use it in place of a fit.
+
+    Args:
+        study: whose encoder and language model it belongs to.
+        name: of the encoder.
+        file: a released LiMBeR `proj.ckpt`, or the folder of a Transfer, such as `export` writes.
 
     Raises:
         BadInputError: the file is no such projection; nothing in it was executed.
-        MismatchError: it belongs to an encoder or language model of another width.
+        MissingResourceError: the folder holds no Transfer.
+        MismatchError: it belongs to an encoder or language model of another width, or a Transfer to another one.
     """
+    if file.is_dir():
+        return _take_over(study, name, file)
     from ..encoders import load_encoder
     from ..projections.importers import import_limber, released_transform
 
@@ -62,6 +77,32 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
         d_model=_width(study),
         changes=changes,
     )
+
+
+def _take_over(study: Study, name: str, folder: Path) -> Transfer:
+    """Copy a Transfer that was fitted on the same features into the same language model, in whatever dtype it is."""
+    from ..encoders import fetch
+    from ..language_models.identity import without_bits
+    from ..transfer import Transfer
+
+    transfer = Transfer.load(folder)
+    written = study.spec.encoders[name]
+    changes = transfer.meta.get("encoder_changes", {})
+    spec = type(written).model_validate(written.model_dump() | changes)
+    fetch(spec, study.root)
+    own, wanted = spec.identity(study.root), study.language_model_identity
+    if transfer.encoder_identity != own and not (spec.train and transfer.encoder_identity.startswith(f"{own}+")):
+        raise MismatchError(
+            f"{folder} was fitted on `{transfer.encoder_identity}`; `{name}` of study `{study.name}` is `{own}`.\n"
+            "Weights, layer and transform must be the same: describe the encoder as the study.yaml in that folder does."
+        )
+    if without_bits(transfer.language_model_id) == without_bits(wanted):
+        transfer = dataclasses.replace(transfer, language_model_id=wanted)
+    transfer.check_language_model(wanted, transfer.d_model, study=study.name)
+    origin = {"file": folder.resolve().name, "sha256": transfer.hashes["projection.safetensors"]}
+    meta = {**transfer.meta, "imported": {**transfer.meta.get("imported", {}), **origin}}
+    taken = dataclasses.replace(transfer, key=keys.imported(study, name), encoder=name, meta=meta)
+    return taken.copy(place(study, name), dtype="float32")
 
 
 def forget(study: Study, name: str) -> None:
