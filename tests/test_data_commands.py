@@ -223,6 +223,16 @@ def test_of_several_senses_the_one_nearest_to_the_other_classes_is_proposed():
     assert tools.row.synset == "crane.n.04"
 
 
+def test_names_of_imagenets_classes_are_proposed_as_docs_data_says(real):
+    samples = json.loads((real / "pictures/imagenet_samples/index.json").read_text())
+    truth = {one["name"].split(",")[0].lower(): wordnet.synset(one["wnid"]).name() for one in samples}
+    proposed = {one.row.label: one for one in propose(dict.fromkeys(truth, 1))}
+    right = [label for label, synset in truth.items() if proposed[label].row.synset == synset]
+    sure = [label for label, one in proposed.items() if not one.row.is_doubtful and not one.row.is_open]
+    assert (len(truth), len(right)) == (499, 427)
+    assert (len(sure), len(set(sure) & set(right))) == (413, 380)
+
+
 def test_words_are_those_that_mean_nothing_else_first():
     whale, panda, giant = propose({"killer_whale": 1, "panda": 1, "giant_panda": 1})
     assert "orca" in whale.row.words

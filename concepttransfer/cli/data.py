@@ -137,6 +137,7 @@ def fetch(
     for done in steps:
         say(f"{done.name}: {done.done} (checked: {done.checked})")
     if not _verified(about, place, as_json=False):
+        say(about.notes.strip())
         raise typer.Exit(1)
 
 

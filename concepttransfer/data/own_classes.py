@@ -132,9 +132,9 @@ def _singular(noun: str) -> str:
 
 
 def _forms(parts: Sequence[str]) -> list[str]:
-    """Words as WordNet may write them: apart, joined, or with one hyphen (`black-footed albatross`)."""
+    """Words as WordNet may write them: apart, with one hyphen (`black-footed albatross`) or all, or joined."""
     hyphened = [" ".join([*parts[:i], f"{a}-{b}", *parts[i + 2 :]]) for i, (a, b) in enumerate(pairwise(parts))]
-    return [" ".join(parts), *hyphened, "".join(parts)] if len(parts) > 1 else list(parts)
+    return [" ".join(parts), *hyphened, "-".join(parts), "".join(parts)] if len(parts) > 1 else list(parts)
 
 
 def _senses(noun: str) -> tuple[str, ...]:
