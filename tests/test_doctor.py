@@ -211,7 +211,7 @@ def test_the_tagger_is_the_best_that_is_there(tmp_path, monkeypatch, real):
     assert (rules.state, rules.found.split(";")[0]) == (State.WARNING, "rules over WordNet")
     monkeypatch.setattr(nltk.data, "path", [str(real / "nltk_data")])
     assert found(resources.examine(), "part-of-speech tagger").found.startswith("nltk's perceptron")
-    monkeypatch.syspath_prepend(package(tmp_path / "site", resources.SPACY_MODEL))
+    monkeypatch.syspath_prepend(package(tmp_path / "site", "en_core_web_sm"))
     one = found(resources.examine(), "part-of-speech tagger")
     assert (one.state, one.found) == (State.OK, "spaCy, en_core_web_sm")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,8 +11,6 @@ from ..errors import ConceptTransferError
 from ..language import wordnet
 from .finding import Finding
 
-SPACY_MODEL = "en_core_web_sm"
-NLTK_TAGGER = "taggers/averaged_perceptron_tagger_eng"
 _DOG_AND_CAT = 0.857142
 
 
@@ -37,23 +34,17 @@ def _wordnet() -> Finding:
 
 
 def _tagger() -> Finding:
+    """The first of the chain that is there; the rules always are, and are the last."""
+    from ..language import parts_of_speech as parts
+
     what = "part-of-speech tagger"
-    if importlib.util.find_spec("spacy") and importlib.util.find_spec(SPACY_MODEL):
-        return Finding.ok("language", what, f"spaCy, {SPACY_MODEL}")
-    if _nltk_has(NLTK_TAGGER):
-        return Finding.ok("language", what, f"nltk's perceptron; spaCy's {SPACY_MODEL} is not installed")
-    remedy = f"python -m spacy download {SPACY_MODEL}, or: python -m nltk.downloader {NLTK_TAGGER.split('/')[1]}"
+    first = next(name for name in parts.CHAIN if parts.is_there(name))
+    if first == "spacy":
+        return Finding.ok("language", what, f"spaCy, {parts.SPACY_MODEL}")
+    if first == "nltk":
+        return Finding.ok("language", what, f"nltk's perceptron; spaCy's {parts.SPACY_MODEL} is not installed")
+    remedy = f"python -m spacy download {parts.SPACY_MODEL}, or: python -m nltk.downloader {parts.NLTK_TAGGER}"
     return Finding.warning("language", what, "rules over WordNet; neither spaCy's model nor nltk's is here", remedy)
-
-
-def _nltk_has(resource: str) -> bool:
-    import nltk.data
-
-    try:
-        nltk.data.find(resource)
-    except (LookupError, OSError, ValueError):  # ValueError: a folder that is a link out of nltk's path
-        return False
-    return True
 
 
 def _java() -> Iterator[Finding]:
