@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from .processes import count
+
+BEAT = 1.0
+"""Seconds between two signs of life."""
+PATIENCE = 40
+"""Looks without a new sign after which a process counts as gone: counted by whoever looks, so no clock is compared."""
 SIZE = 4096
 """Bytes of a record: it is always overwritten in place, which works on a full disk too."""
 
@@ -120,3 +126,39 @@ def _stat(pid: int) -> tuple[str, str]:
     except OSError:
         return "X", ""
     return fields[0], fields[19]
+
+
+class Peer:
+    """Another process, as its signs of life tell."""
+
+    def __init__(self, rank: int, path: Path) -> None:
+        """Nothing is known yet: what lies there may be of an earlier run."""
+        self.rank, self.path = rank, path
+        self.record: Record | None = None
+        self.met = False
+        self.silent = 0
+
+    def look(self) -> None:
+        """Read its record. It was met once it beats, or is seen to run: then it is of this run."""
+        before, found = self.record, read_record(self.path)
+        moved = found is not None and (before is None or (found.born, found.beat) != (before.born, before.beat))
+        self.silent = 0 if moved else self.silent + 1
+        runs = found is not None and found.state == ALIVE and bool(is_running(found))
+        self.met = self.met or (before is not None and moved) or runs
+        self.record = found or before
+
+    def fate(self) -> str | None:
+        """Why it can no longer be counted on, as a sentence; None as long as it can."""
+        record = self.record
+        if record is None or not self.met or record.state == ENDED:
+            return None
+        if record.state == FAILED:
+            return record.why
+        who = f"The process of rank {self.rank} (of {count()}, on {record.host})"
+        if is_gone(record):
+            self.look()  # it may have said its last word in between
+            record = self.record or record
+            return f"{who} has died." if record.state == ALIVE else self.fate()
+        if self.silent >= PATIENCE and not is_running(record):
+            return f"{who} has given no sign of life for {PATIENCE * BEAT:.0f} seconds."
+        return None

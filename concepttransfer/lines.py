@@ -210,6 +210,7 @@ def _say_missing(blocks: _Blocks, say: Say, about: Callable[[int], Mapping[str, 
                 pieces.release(number)
                 bar.update(max(0, blocks.n_begun() - bar.n))  # others were at work too
             pieces.look()
+            bar.update(max(0, blocks.n_begun() - bar.n))
             if len(pieces.missing) == before:
                 pieces.wait()
 

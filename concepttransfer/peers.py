@@ -18,21 +18,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from . import heartbeat
 from .errors import ConceptTransferError
-from .heartbeat import ALIVE, ENDED, FAILED, Heart, Record, is_gone, is_running, read_record
+from .heartbeat import BEAT, ENDED, FAILED, Heart, Peer
 from .processes import count, index, is_main
 from .storage import cache_folder, digest
 
 logger = logging.getLogger(__name__)
 
-BEAT = 1.0
-"""Seconds between two signs of life."""
-PATIENCE = 40
-"""Looks without a new sign after which a process counts as gone: counted by whoever looks, so no clock is compared."""
 GRACE = 10.0
 """Seconds that the main thread has to end by itself."""
 MAIN_PATIENCE = 60.0
@@ -56,40 +54,10 @@ class Stopped(KeyboardInterrupt):
         self.status = status
 
 
-class Peer:
-    """Another process, as its signs of life tell."""
-
-    def __init__(self, rank: int, path: Path) -> None:
-        """Nothing is known yet: what lies there may be of an earlier run."""
-        self.rank, self.path = rank, path
-        self.record: Record | None = None
-        self.met = False
-        self.silent = 0
-
-    def look(self) -> None:
-        """Read its record. It was met once it beats, or is seen to run: then it is of this run."""
-        before, found = self.record, read_record(self.path)
-        moved = found is not None and (before is None or (found.born, found.beat) != (before.born, before.beat))
-        self.silent = 0 if moved else self.silent + 1
-        runs = found is not None and found.state == ALIVE and bool(is_running(found))
-        self.met = self.met or (before is not None and moved) or runs
-        self.record = found or before
-
-    def fate(self) -> str | None:
-        """Why it can no longer be counted on, as a sentence; None as long as it can."""
-        record = self.record
-        if record is None or not self.met or record.state == ENDED:
-            return None
-        if record.state == FAILED:
-            return record.why
-        who = f"The process of rank {self.rank} (of {count()}, on {record.host})"
-        if is_gone(record):
-            self.look()  # it may have said its last word in between
-            record = self.record or record
-            return f"{who} has died." if record.state == ALIVE else self.fate()
-        if self.silent >= PATIENCE and not is_running(record):
-            return f"{who} has given no sign of life for {PATIENCE * BEAT:.0f} seconds."
-        return None
+@cache
+def _peer(rank: int, path: Path) -> Peer:
+    """One that was met once is known as long as this process lives, also after it has ended."""
+    return Peer(rank, path)
 
 
 class Watch:
@@ -100,7 +68,7 @@ class Watch:
         self.heart = Heart(folder / f"{index()}.json")
         self.heart.record.turns = _turns
         ranks = range(1, count()) if is_main() else [0]
-        self.peers = [Peer(rank, folder / f"{rank}.json") for rank in ranks]
+        self.peers = [_peer(rank, folder / f"{rank}.json") for rank in ranks]
         self.reason: str | None = None
         self.is_ending = False
         self._left = threading.Event()
@@ -265,7 +233,7 @@ def _command() -> str:
 
 def _lost(watch: Watch) -> str | None:
     """Who is missing, after an exchange broke: it may take a moment, or on another machine some beats, to be seen."""
-    until = time.monotonic() + (PATIENCE + 2) * BEAT
+    until = time.monotonic() + (heartbeat.PATIENCE + 2) * BEAT
     while watch.reason is None and time.monotonic() < until:
         time.sleep(BEAT / 10)
     return watch.reason
