@@ -14,6 +14,8 @@ from concepttransfer.report import build
 from concepttransfer.study.artifacts import MAKERS
 
 ENCODER, N = "nfrn50", 60
+DATA = {"questions": "dev-questions"}
+"""The data of each role; `dev` of those that are not named."""
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +27,17 @@ def study(tmp_path_factory):
 def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spec = analysis.get(name)
-    result = study.analyze(name, encoders=[ENCODER], on="dev")
+    on = DATA.get(spec.roles[0], "dev")
+    result = study.analyze(name, encoders=[ENCODER], on=on)
     encoders = study.with_twins([ENCODER])
     artifacts = {
-        "Captions": lambda: [c for e in encoders for c in study.captions(e, on="dev")],
-        "ConceptSet": lambda: study.concepts("dev"),
-        "Manifest": lambda: study.manifest("dev"),
-        "Features": lambda: [study.features(e, on="dev") for e in encoders],
+        "Answers": lambda: [a for e in ("blind", *encoders) for a in study.answers(e, on=on)],
+        "Captions": lambda: [c for e in encoders for c in study.captions(e, on=on)],
+        "ConceptSet": lambda: study.concepts(on),
+        "Manifest": lambda: study.manifest(on),
+        "Features": lambda: [study.features(e, on=on) for e in encoders],
     }
-    selection = study.select("dev")[0]
+    selection = study.select(on)[0]
     others = {kind: partial(maker, study, encoders, selection) for kind, maker in MAKERS.items()}
     direct = spec.function(*[(others | artifacts)[a.kind.__name__]() for a in spec.artifacts])
     assert direct.to_frame().equals(result.to_frame())
@@ -41,7 +45,7 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
     assert direct.summary() == result.summary()
 
     capsys.readouterr()
-    options = ["--on", "dev", "--limit", str(N), "--out", "here", "--quiet"]
+    options = ["--on", on, "--limit", str(N), "--out", "here", "--quiet"]
     assert main([name, "--encoder", ENCODER, *options]) == 0
     printed = capsys.readouterr().out
     saved = spec.result_type.load(tmp_path / "here")
@@ -58,7 +62,8 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize("name", analysis.names())
 def test_json_is_for_programs(name, study, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main([name, "--encoder", ENCODER, "--on", "dev", "--limit", str(N), "--json"]) == 0
+    on = DATA.get(analysis.get(name).roles[0], "dev")
+    assert main([name, "--encoder", ENCODER, "--on", on, "--limit", str(N), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert {"summary", "estimates", "folder", "report"} <= set(said)
     assert all({"value", "low", "high", "chance", "n"} <= set(claim) for claim in said["estimates"])
