@@ -88,6 +88,7 @@ def write_lines(
     blocks = _Blocks(folder, name, key, row_ids, rows, batch_size, n_samples)
     with progress(len(row_ids) * n_samples, what, unit=unit, quiet=quiet, initial=blocks.n_begun()) as bar:
         _say_missing(blocks, say, about, bar)
+        bar.update(bar.total - bar.n)
     with lock(folder, wait=-1):
         if not is_written(folder, key):
             lines = blocks.join()
