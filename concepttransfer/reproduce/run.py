@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..errors import BadInputError
+from ..processes import is_main
 from ..storage import write_json, write_text
 from ..tables import write_table
 from .published import Paper, PublishedTable, read_paper
@@ -64,12 +65,18 @@ def reproduce(study: Study, folder: Path, *, encoders: Sequence[str] = ("all",))
     results = {name: _results(study, table, wanted, folder) for name, table in paper.tables.items()}
     cells = pd.concat([fill(name, paper.tables[name], found, wanted) for name, found in results.items()])
     made = Reproduction(paper, cells.reset_index(drop=True), results, folder)
+    if is_main():
+        _write(made, study)
+    return made
+
+
+def _write(made: Reproduction, study: Study) -> None:
+    paper, folder = made.paper, made.folder
     write_table(folder / "cells.csv", made.cells)
     for name in paper.tables:
         made.table(name).to_csv(folder / f"{name}.csv")
         write_text(folder / f"{name}.md", markdown(made, name, study))
     write_json(folder / "paper.json", {"title": paper.title, "source": paper.source, "study": study.name})
-    return made
 
 
 def named_paper(study: Study) -> str:
@@ -104,8 +111,9 @@ def _results(study: Study, table: PublishedTable, encoders: Sequence[str], folde
     found: dict[str, Result] = {}
     for data in dict.fromkeys(column.data for column in table.columns):
         found[data] = study.analyze(table.analysis, encoders=encoders, on=data, **table.options)
-        saved = found[data].save(folder / "results" / table.analysis / data)
-        study.save_fits(found[data], saved)
+        if is_main():
+            saved = found[data].save(folder / "results" / table.analysis / data)
+            study.save_fits(found[data], saved)
     return found
 
 
