@@ -473,6 +473,17 @@ def test_unreadable_pictures_are_counted_over_all_processes(tmp_path):
     assert np.array_equal(np.asarray(whole.values), np.asarray(stored(manifest, encoder, tmp_path / "store").values))
 
 
+def test_processes_that_cannot_reach_each_other_do_not_fit_apart(tmp_path, monkeypatch):
+    from tiny_fit import run
+
+    from concepttransfer.errors import BadInputError
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(BadInputError, match="MASTER_ADDR, MASTER_PORT is not set"):
+        run(tmp_path / "t")
+
+
 def test_workers_and_devices_are_divided_among_the_processes_of_a_machine(monkeypatch):
     from concepttransfer import processes
 

@@ -14,6 +14,7 @@ import torch
 
 from ..errors import BadInputError, ShapeError
 from ..peers import together
+from ..processes import count
 from ..progress import progress
 from ..storage import lock
 from ..transfer import Transfer
@@ -147,6 +148,12 @@ def _write(run: TrainingRun, folder: Path, key: str, encoder_name: str, meta: Ma
 def _accelerator(trackers: Sequence[str], folder: Path) -> Accelerator:
     from accelerate import Accelerator
 
+    lacking = [name for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if count() > 1 and lacking:
+        raise BadInputError(
+            f"{count()} processes (WORLD_SIZE) fit together only where each can reach the others; "
+            f"{', '.join(lacking)} is not set. Start them with `accelerate launch`, or set it (docs/large-data.md)."
+        )
     logs = folder.with_name(f"{folder.name}.logs")
     return Accelerator(log_with=list(trackers) or None, project_dir=logs if trackers else None)
 
