@@ -54,10 +54,18 @@ def _notes(result: CaptionScores) -> list[str]:
         notes.append(f" {empty} captions are empty.")
     if cut := judge.get("texts_cut"):
         notes.append(f" {cut} texts are longer than the judge reads and were cut.")
-    skipped = {name: why for name, why in result.skipped.items() if name != m.NLTK_METEOR or m.METEOR in result.skipped}
-    if skipped:
-        notes.append(f" Not computed: {'; '.join(f'{name} ({why})' for name, why in skipped.items())}.")
+    if skipped := _skipped(result):
+        notes.append(f" Not computed: {skipped}.")
     return notes
+
+
+def _skipped(result: CaptionScores) -> str:
+    """The measures left out, those of one reason together; nltk's METEOR is not missed where METEOR 1.5 is there."""
+    by_reason: dict[str, list[str]] = {}
+    for measure, reason in sorted(result.skipped.items()):
+        if measure != m.NLTK_METEOR or m.METEOR in result.skipped:
+            by_reason.setdefault(reason, []).append(measure)
+    return "; ".join(f"{', '.join(measures)} ({reason})" for reason, measures in by_reason.items())
 
 
 def hundred(value: float) -> str:
