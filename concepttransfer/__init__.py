@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis import On
+    from .answering import Answers
     from .captioning import Captions
     from .concepts import Concept, ConceptSet
     from .decoding import Decoding
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .transfer import Transfer
 
 _HOMES = {
+    "Answers": "answering",
     "Captions": "captioning",
     "Concept": "concepts",
     "ConceptSet": "concepts",
@@ -43,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answers",
     "Captions",
     "Concept",
     "ConceptSet",
