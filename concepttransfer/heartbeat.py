@@ -16,7 +16,9 @@ from .processes import count
 BEAT = 1.0
 """Seconds between two signs of life."""
 PATIENCE = 40
-"""Looks without a new sign after which a process counts as gone: counted by whoever looks, so no clock is compared."""
+"""Seconds without a new sign after which a process counts as gone, by the clock of whoever looks."""
+LONGEST = 2 * BEAT
+"""Between two looks at most so much counts: who was held up himself does not blame the others."""
 SIZE = 4096
 """Bytes of a record: it is always overwritten in place, which works on a full disk too."""
 
@@ -136,13 +138,15 @@ class Peer:
         self.rank, self.path = rank, path
         self.record: Record | None = None
         self.met = False
-        self.silent = 0
+        self.silent = 0.0
+        self._looked = 0.0
 
-    def look(self) -> None:
-        """Read its record. It was met once it beats, or is seen to run: then it is of this run."""
+    def look(self, now: float) -> None:
+        """Read its record, at `now` of one's own clock. It was met once it beats, or is seen to run: in this run."""
         before, found = self.record, read_record(self.path)
         moved = found is not None and (before is None or (found.born, found.beat) != (before.born, before.beat))
-        self.silent = 0 if moved else self.silent + 1
+        self.silent = 0.0 if moved else self.silent + min(now - self._looked, LONGEST)
+        self._looked = now
         runs = found is not None and found.state == ALIVE and bool(is_running(found))
         self.met = self.met or (before is not None and moved) or runs
         self.record = found or before
@@ -156,9 +160,9 @@ class Peer:
             return record.why
         who = f"The process of rank {self.rank} (of {count()}, on {record.host})"
         if is_gone(record):
-            self.look()  # it may have said its last word in between
+            self.look(self._looked)  # it may have said its last word in between
             record = self.record or record
             return f"{who} has died." if record.state == ALIVE else self.fate()
         if self.silent >= PATIENCE and not is_running(record):
-            return f"{who} has given no sign of life for {PATIENCE * BEAT:.0f} seconds."
+            return f"{who} has given no sign of life for {PATIENCE} seconds."
         return None

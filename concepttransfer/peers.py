@@ -99,7 +99,7 @@ class Watch:
     def look(self) -> str | None:
         """Why this command cannot go on, as far as the others are concerned; None if it can."""
         for peer in self.peers:
-            peer.look()
+            peer.look(time.monotonic())
         return next((fate for peer in self.peers if (fate := peer.fate())), None)
 
     def end(self, state: str, why: str = "") -> None:
@@ -233,7 +233,7 @@ def _command() -> str:
 
 def _lost(watch: Watch) -> str | None:
     """Who is missing, after an exchange broke: it may take a moment, or on another machine some beats, to be seen."""
-    until = time.monotonic() + (heartbeat.PATIENCE + 2) * BEAT
+    until = time.monotonic() + heartbeat.PATIENCE + heartbeat.LONGEST
     while watch.reason is None and time.monotonic() < until:
         time.sleep(BEAT / 10)
     return watch.reason

@@ -338,22 +338,30 @@ def peer_of(tmp_path, monkeypatch, **changes: object) -> tuple[heartbeat.Peer, H
     return heartbeat.Peer(1, tmp_path / "1.json"), heart
 
 
-def fates(peer: heartbeat.Peer, n: int) -> list[str | None]:
+def fates(peer: heartbeat.Peer, n: int, seconds: float = 1) -> list[str | None]:
+    """What it looks like in n looks, so many seconds apart."""
     found = []
     for _ in range(n):
-        peer.look()
+        fates.clock += seconds
+        peer.look(fates.clock)
         found.append(peer.fate())
     return found
 
 
-def test_a_process_elsewhere_is_gone_after_forty_looks_without_a_sign(tmp_path, monkeypatch):
+fates.clock = 0.0
+
+
+def test_a_process_elsewhere_is_gone_after_forty_seconds_without_a_sign(tmp_path, monkeypatch):
     peer, heart = peer_of(tmp_path, monkeypatch)
-    peer.look()
+    fates(peer, 1)
     for _ in range(3):  # slow, but living: a sign now and then is enough
         heart.beat()
         assert fates(peer, 40) == [None] * 40
     silent = "The process of rank 1 (of 2, on node7) has given no sign of life for 40 seconds."
     assert fates(peer, 1) == [silent]
+    heart.beat()  # who looks was held up himself: an hour counts as two seconds
+    assert fates(peer, 20, seconds=3600) == [None] * 20
+    assert fates(peer, 2, seconds=3600)[-1] == silent
 
 
 def test_what_an_earlier_run_left_is_not_believed(tmp_path, monkeypatch):
@@ -377,7 +385,7 @@ def test_how_a_process_ended_is_heard(tmp_path, monkeypatch):
     heart.beat(state=FAILED, why="The process of rank 1 (of 2) has stopped: No room.")
     assert fates(peer, 1) == ["The process of rank 1 (of 2) has stopped: No room."]
     peer, heart = peer_of(tmp_path, monkeypatch, machine=heartbeat.this_machine())
-    peer.look()
+    fates(peer, 1)
     heart.beat(state=ENDED)
     heart.beat()
     heart.record.pid, heart.record.born = 2**22 + 1, "1"  # and is gone
