@@ -71,6 +71,6 @@ def test_a_command_that_is_killed_anywhere_goes_on_to_the_same_bytes(tmp_path, h
     assert last.wait(300) == 0, last.stderr.read().decode()
     assert artifacts(tmp_path / "killed") == expected
     left = [
-        path.name for path in (tmp_path / "killed").rglob("*") if ".part." in path.name or "checkpoint" in path.name
+        path.name for path in (tmp_path / "killed").rglob("*") if path.suffix == ".part" or "checkpoint" in path.name
     ]
     assert left == []

@@ -20,7 +20,7 @@ from .store import FORMAT, INDEX, Features
 
 MAX_SHARD_ROWS = 1 << 16
 SHARDS, LEAST_ROWS = 64, 256
-"""Many rows make at least so many shards, so that many processes find work; a shard holds whole batches of so many."""
+"""Many rows make about so many shards, so that many processes find work; a shard holds whole batches of so many."""
 
 Span = tuple[int, int, int]
 """A shard's number, its first row and the row after its last."""
