@@ -178,9 +178,23 @@ class Sampled:
             return np.nan
         if signs is None:
             signs = rng.choice((-1.0, 1.0), size=(len(self.seeds), len(self.contributions)))
-        null = signs @ self.contributions + self.seeds
+        return self._p(signs @ self.contributions)
+
+    def _p(self, flipped: Floats) -> float:
+        """The p of `p_zero`, from the sums of the classes' parts with random signs [n_resamples]."""
+        if not self.measurable or not np.isfinite(self.value):
+            return np.nan
+        null = flipped + self.seeds
         stretch = self._stretch(null, self.n_clusters, "classes") if self.n_seeds > 1 else 1.0
         return permutation_p(self.value, null * stretch)
+
+
+def p_zeros(sampled: Sequence[Sampled], signs: Floats) -> list[float]:
+    """`Sampled.p_zero` of many, over the same classes and with the same signs [n_resamples, n_classes], at one go."""
+    if not sampled:
+        return []
+    flipped = signs @ np.stack([one.contributions for one in sampled], axis=1)
+    return [one._p(flipped[:, n]) for n, one in enumerate(sampled)]
 
 
 def resample(ratios: Sequence[Ratio], clusters: ArrayLike, *, n_resamples: int = 2000, seed: int = 0) -> list[Sampled]:
@@ -218,6 +232,10 @@ def _draws(ratios: Sequence[Ratio], codes: Ints, n_resamples: int, rng: np.rando
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
         times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=size)
+        if len(sizes) == len(codes):  # each row is its own class: nothing is left to be drawn in it
+            whole = times.astype(np.float64) @ sums
+            blocks.append((whole, whole, np.broadcast_to(sums.sum(0), whole.shape)))
+            continue
         nested = _weights(times * sizes, sizes, rng)
         alone = _unbiased(_weights(np.broadcast_to(sizes, times.shape), sizes, rng), sizes)
         blocks.append((times.astype(np.float64) @ sums, nested @ columns, alone @ columns))
