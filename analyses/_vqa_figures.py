@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .visual_questions import VisualQuestions
 
 MOST_TYPES = 16
+STEP = 0.13
+"""Inches between two systems in one row."""
 LINE = 58
 
 
@@ -86,28 +88,30 @@ def _references(axes: Axes, result: VisualQuestions, places: Any) -> None:
 
 
 def types(result: VisualQuestions) -> Figure:
-    """A row a type of answer or question, those with most questions; tick: the commonest answer."""
+    """A row a type of answer or question, a column fewest and most shots; tick: the commonest answer."""
     from matplotlib.figure import Figure
 
-    groups, systems, most = _shown_groups(result), _systems(result), result.shots[-1]
-    step = 0.13
-    tall = max(0.34, step * len(systems) + 0.12)
-    figure = Figure(figsize=(7.2, 1.2 + tall * len(groups)))
-    axes = figure.subplots()
-    for row, group in enumerate(groups):
-        _group(axes, result, group, row * tall, step, most)
-    axes.hlines([(row - 0.5) * tall for row in range(1, len(groups))], -5, 105, color=FAINT, lw=0.8)
-    axes.set_yticks([row * tall for row in range(len(groups))], [_name(result, group) for group in groups])
-    axes.set_ylim((len(groups) - 0.5) * tall, -0.5 * tall)
-    axes.set_xlim(-2, 102)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.set_xlabel("accuracy, %")
-    handles, labels = axes.get_legend_handles_labels()
+    groups, systems = _shown_groups(result), _systems(result)
+    shown = list(dict.fromkeys((result.shots[0], result.shots[-1])))
+    tall = max(0.34, STEP * len(systems) + 0.12)
+    figure = Figure(figsize=(3.6 + 3.1 * len(shown), 1.4 + tall * len(groups)))
+    columns = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
+    for axes, number in zip(columns, shown, strict=True):
+        for row, group in enumerate(groups):
+            _group(axes, result, group, row * tall, number)
+        axes.hlines([(row - 0.5) * tall for row in range(1, len(groups))], -5, 105, color=FAINT, lw=0.8)
+        axes.set_xlim(-2, 102)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.set_title(after(number))
+        axes.set_xlabel("accuracy, %")
+    columns[0].set_yticks([row * tall for row in range(len(groups))], [_name(result, group) for group in groups])
+    columns[0].set_ylim((len(groups) - 0.5) * tall, -0.5 * tall)
+    handles, labels = columns[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     figure.legend(once.values(), once.keys(), loc="outside right upper")
-    return titled(figure, result, f"By type, {after(most)}")
+    return titled(figure, result, "By type of answer and of question")
 
 
 def _shown_groups(result: VisualQuestions) -> Sequence[str]:
@@ -124,25 +128,28 @@ def _name(result: VisualQuestions, group: str) -> str:
     return f"{textwrap.shorten(name, 30, placeholder='…')} ({n})"
 
 
-def _group(axes: Axes, result: VisualQuestions, group: str, y: float, step: float, most: int) -> None:
+def _group(axes: Axes, result: VisualQuestions, group: str, y: float, shots: int) -> None:
     systems = _systems(result)
     for number, system in enumerate(systems):
-        claim, look = result.claim(system, most, group=group), _look(result, system)
-        at = y + (number - (len(systems) - 1) / 2) * step
+        claim, look = result.claim(system, shots, group=group), _look(result, system)
+        at = y + (number - (len(systems) - 1) / 2) * STEP
         if pd.notna(claim["low"]):
             axes.plot([100 * claim["low"], 100 * claim["high"]], [at, at], color=look["color"], lw=1.2)
         axes.plot(100 * claim["value"], at, ls="", ms=4.5, mew=1.2, label=system, **look)
-    half = step * len(systems) / 2
+    half = STEP * len(systems) / 2
     commonest = 100 * result.commonest(group)
     axes.plot([commonest] * 2, [y - half, y + half], color=MUTED, lw=1.4, label="commonest answer")
 
 
 def examples(result: VisualQuestions) -> Figure:
-    """Two columns of pictures, each with its question and what every system's first seed answered."""
+    """Two columns of pictures, each with its question and what every system's first seed answered to it alone.
+
+    With fewest shots, so that the picture shown is, as far as there is such a pass, the only one that was seen.
+    """
     from matplotlib.figure import Figure
 
-    rows, most = result.wanted_pictures(), result.shots[-1]
-    table = result.table[result.table["row_id"].isin(rows) & (result.table["shots"] == most)]
+    rows, fewest = result.wanted_pictures(), result.shots[0]
+    table = result.table[result.table["row_id"].isin(rows) & (result.table["shots"] == fewest)]
     table = table.sort_values("seed", kind="stable").drop_duplicates(["row_id", "encoder"])
     systems = _systems(result)[:MOST_LINES]
     height = -(-max(len(rows), 1) // 2)
@@ -156,7 +163,7 @@ def examples(result: VisualQuestions) -> Figure:
         show_picture(grid[line, column], result.pictures.get(row))
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), systems)
     shown = table[table["encoder"] == systems[0]]["accuracy"]
-    right = f"{systems[0]} answers {int((shown >= 0.5).sum())} of {len(rows)} right {after(most)}"
+    right = f"{systems[0]} answers {int((shown >= 0.5).sum())} of {len(rows)} right {after(fewest)}"
     return titled(figure, result, f"Examples, drawn at random so that {right}")
 
 

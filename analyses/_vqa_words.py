@@ -73,36 +73,34 @@ def capital(text: str) -> str:
 
 
 def headline(result: VisualQuestions) -> pd.DataFrame:
-    """A row a system; the commonest answer stands last. Interval, chance and the blind are those of most shots."""
-    rows = [_row(result, system) for system in (*result.encoders, *(s for s in result.systems if s == BLIND))]
-    rows.append(
-        {"encoder": "commonest answer"} | dict.fromkeys(map(_column, result.shots), _percent(result.commonest()))
-    )
+    """A row a system with fewest and with most shots; the commonest answer, which needs neither, stands last."""
+    systems = (*result.encoders, *(system for system in result.systems if system == BLIND))
+    shown = dict.fromkeys((result.shots[0], result.shots[-1]))
+    rows = [_row(result, system, shots) for system in systems for shots in shown]
+    rows.append({"encoder": "commonest answer", "accuracy, %": _percent(result.commonest())})
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
-def _row(result: VisualQuestions, system: str) -> dict[str, Any]:
-    levels = {n: result.claim(system, n) for n in result.shots}
-    whole = {n: result.claim(system, n, whole=True) for n in result.shots}
-    most = result.shots[-1]
-    level, blind = levels[most], result.claim(system, most, against=BLIND)
-    cut = any(whole[n]["value"] != levels[n]["value"] for n in result.shots)
-    last = _column(most).removesuffix(", %")
+def _row(result: VisualQuestions, system: str, shots: int) -> dict[str, Any]:
+    level, blind = result.claim(system, shots), result.claim(system, shots, against=BLIND)
+    whole = result.claim(system, shots, whole=True)["value"]
     interval = f"{percent(level['low'])} to {percent(level['high'])}"
     return {
         "encoder": system,
+        "shots": str(shots),
         "questions": str(level["n"]),
         "pictures": str(level["n_clusters"]),
-        **{_column(n): _percent(claim["value"]) for n, claim in levels.items()},
-        f"95 % interval, {last}": interval if pd.notna(level["low"]) else None,
-        f"chance, {last}": _percent(level["chance"]),
-        f"against blind, {last}": f"{points(blind['value'])}{_interval(blind)}" if pd.notna(blind["value"]) else None,
-        f"whole text, {last}": _percent(whole[most]["value"]) if cut else None,
+        "accuracy, %": _percent(level["value"]),
+        "95 % interval": interval if pd.notna(level["low"]) else None,
+        "chance, %": _percent(level["chance"]),
+        "against blind, points": f"{points(blind['value'])}{_interval(blind)}" if pd.notna(blind["value"]) else None,
+        "whole text, %": _percent(whole) if _is_cut(result) else None,
     }
 
 
-def _column(shots: int) -> str:
-    return f"{shots} shot{'s' * (shots != 1)}, %"
+def _is_cut(result: VisualQuestions) -> bool:
+    """Whether the truncation changes any accuracy."""
+    return not result.table["accuracy"].equals(result.table["whole"])
 
 
 def _percent(share: float) -> float:

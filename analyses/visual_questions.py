@@ -107,7 +107,7 @@ class VisualQuestions(Result):
         return sentence(self)
 
     def headline(self) -> pd.DataFrame:
-        """A row a system: accuracy by shots, and with most shots its chance and what it is above the blind."""
+        """A row a system with fewest and with most shots: accuracy, interval, chance, and against the blind."""
         return headline(self)
 
     def wanted_pictures(self) -> list[str]:
@@ -122,7 +122,7 @@ class VisualQuestions(Result):
         return shots(self)
 
     def plot_types(self) -> Figure:
-        """Accuracy by type of answer and of question with most shots, with 95 % intervals; squares: the blind."""
+        """Accuracy by type of answer and question, with fewest and most shots; 95 % intervals; squares: the blind."""
         from ._vqa_figures import types
 
         return types(self)
@@ -266,8 +266,8 @@ def _commonest(questions: Questions, masks: Mapping[str, NDArray[np.bool_]]) -> 
 
 
 def _examples(scored: Sequence[est.Scored], questions: Questions, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Questions about different pictures, drawn: half of them answered rightly by the first encoder with most shots."""
-    shown = max((one for one in scored if one.system != BLIND), key=lambda one: one.shots, default=scored[-1])
+    """Questions about different pictures, drawn: half of them answered right by the first encoder with fewest shots."""
+    shown = min((one for one in scored if one.system != BLIND), key=lambda one: one.shots, default=scored[0])
     right = shown.accuracy[0] >= 0.5
     drawn: list[int] = []
     for group in (right, ~right):
