@@ -90,6 +90,12 @@ def claims(
     return [*_corrected(about), *_corrected(between)]
 
 
+def _corrected(rows: Sequence[Claim]) -> list[Claim]:
+    """The same claims with q: those about all questions are one family, those about types another."""
+    whole = _with_q([claim for claim in rows if claim.group == ALL])
+    return [*whole, *_with_q([claim for claim in rows if claim.group != ALL])]
+
+
 class _Group:
     """The claims about one group of questions: everything resampled at once, so that all meet the same pictures."""
 
@@ -186,8 +192,8 @@ class _Group:
         return Claim(key[0], self.name, measure(key[1], whole=whole), against, estimate)
 
 
-def _corrected(rows: Sequence[Claim]) -> list[Claim]:
-    """The same claims with q. What is tested once counts once, though it is said of a level and of its surplus."""
+def _with_q(rows: Sequence[Claim]) -> list[Claim]:
+    """The claims of one family with q. What is tested once counts once, though said of a level and of its surplus."""
     keys = [(c.system, c.group, c.measure, "" if c.against == CHANCE else c.against) for c in rows]
     family = {key: c.estimate.p for key, c in zip(keys, rows, strict=True) if np.isfinite(c.estimate.p)}
     q = dict(zip(family, false_discovery(list(family.values())), strict=True))
