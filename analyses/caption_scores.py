@@ -176,7 +176,7 @@ def caption_scores(
     rows, n_without = _rows(captions, references)
     captioners, ordered = _captioners(captions)
     texts = dict(zip(references.ids, references.texts, strict=True))
-    said = [[one.texts()[row] for row in rows] for one in ordered]
+    said = [[spoken[row] for row in rows] for spoken in (one.texts() for one in ordered)]
     corpus = Corpus.of(said, [texts[row] for row in rows], frequency_texts(frequencies))
     setting = Setting(captioners, corpus, rows, judged, external, n_resamples, seed)
     groups = groups_of(references, rows)
