@@ -243,7 +243,7 @@ def _lengths(language_model: LanguageModel, texts: Sequence[Sequence[str]], most
 
 def _word_deviation(language_model: LanguageModel, sampled: int = 4096) -> float:
     vectors = language_model.word_vectors
-    return float(vectors[:: max(1, len(vectors) // sampled)].float().std())
+    return float(vectors[:: max(1, len(vectors) // sampled)].detach().float().std())
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
