@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..decoding import Decoding
 from ..errors import BadInputError, ShapeError
+from .activations import fuse_activations
 from .base import Generation, Segment
 from .beam import beam_search
 from .inputs import PAD, Layout, embed, lay_out, pad
@@ -29,7 +30,7 @@ class CausalLanguageModel:
     """
 
     def __init__(self, module: Any, tokenizer: Any, *, id: str, bos: bool | None = None) -> None:
-        """Freeze `module`, in place.
+        """Freeze `module` and fuse its activations, in place.
 
         Args:
             module: a causal language model of transformers.
@@ -38,6 +39,7 @@ class CausalLanguageModel:
             bos: put the begin token before every input; None: as the tokenizer does.
         """
         module.requires_grad_(False)
+        fuse_activations(module)
         self.module: nn.Module = module.eval()
         self.tokens = Tokens(tokenizer, module.config.get_text_config(), bos=bos)
         self.id = id if bos is None else f"{id}{'+' if bos else '-'}bos"
@@ -198,7 +200,8 @@ class CausalLanguageModel:
 def _checkpointed_layers(module: Any) -> list[nn.Module]:
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    newer = getattr(module, "activation_checkpointing_enable", None)
+    (newer or module.gradient_checkpointing_enable)({"use_reentrant": False})
     layers: list[nn.Module] = [layer for layer in module.modules() if isinstance(layer, GradientCheckpointingLayer)]
     for layer in layers:
         for name, value in vars(layer).items():
