@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from published_layouts import make_all
 from small_result import SmallResult
+from tiny_paper import make
 
 import concepttransfer as ct
 from concepttransfer import analysis
@@ -176,3 +183,54 @@ def test_missing_data_ends_with_a_sentence(nothing_there, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["reproduce", "limber", "--encoder", "nfrn50", "--quiet"]) == 1
     assert "awa2" in capsys.readouterr().out
+
+
+# --- the whole paper, in tiny ------------------------------------------------------------------------------------
+
+
+def begun(folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    program = "from concepttransfer.cli import run; run()"
+    words = [sys.executable, "-c", program, "reproduce", "tiny.yaml", "--rehearse", "--quiet"]
+    return subprocess.Popen(words, cwd=folder, stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_the_whole_paper_runs_is_killed_half_way_and_fills_every_cell(tmp_path, monkeypatch, capsys):
+    """`limber` with its models exchanged for tiny ones, its data for twenty pictures each, and nothing else."""
+    monkeypatch.setenv("CONCEPTTRANSFER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    study_file = make(tmp_path)
+    make_all(tmp_path)
+    study = ct.load_study(study_file)
+
+    process = begun(tmp_path, tmp_path / "log")
+    fitted = tmp_path / "cache" / "transfers"
+    while len(list(fitted.glob("*/transfer.json"))) < len(study.encoders) // 2:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in fitted.glob("*/transfer.json")}
+
+    assert main(["reproduce", str(study_file), "--rehearse", "--quiet"]) == 0
+    assert "beit-ft" in capsys.readouterr().out
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in fitted.glob("*/transfer.json")}.items()
+    folder = tmp_path / "runs" / "limber-tiny-rehearsal"
+    cells = pd.read_csv(folder / "cells.csv")
+    paper = read_paper("limber")
+    assert set(cells["table"]) == set(paper.tables)
+    for name, table in paper.tables.items():
+        ours = cells[(cells["table"] == name) & ~cells["row"].isin(list(table.others))]
+        assert set(ours["row"]) == {*study.encoders, *table.baselines}
+        assert len(ours) == len(table.columns) * (len(study.encoders) + len(table.baselines))
+        assert ours["value"].notna().all(), ours[ours["value"].isna()]
+        assert (ours["n"] > 0).all()
+        text = (folder / f"{name}.md").read_text()
+        assert "A rehearsal" in text
+        assert all(doubt.why in text for doubt in table.doubts)
+
+    random = rehearsal(study).captions("beit-random", on="coco")[0].texts()
+    assert len(set(random.values())) > 1, "the tiny models tell pictures apart"
+    page = tmp_path / "page"
+    assert main(["report", str(folder / "results"), "--out", str(page)]) == 0
+    assert "limber-tiny-rehearsal" in (page / "index.html").read_text()

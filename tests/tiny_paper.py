@@ -9,16 +9,20 @@ import open_clip
 import timm
 import torch
 import transformers
+from published_layouts import COLOURS
 from safetensors.torch import save_file
-from tiny_language_models import tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
+
+from concepttransfer.data.descriptions import read_table
 
 RESNET = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16, "patch_size": None}
 VIT = {"image_size": 32, "layers": 2, "width": 16, "head_width": 8, "patch_size": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 BEIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "image_size": 32}
 NF_RESNET = {"depths": [1, 1, 1, 1], "channels": [16, 24, 32, 40], "stem_chs": 8}
-GPTJ = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512, "rotary_dim": 4, "initializer_range": 0.3}
+GPTJ = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 256, "rotary_dim": 4}
+WORDS = ["<end>", "<unknown>", "A", "picture", "of", "a", "There", "is", "the", "that", "Q:", "A:", "yes", "no", "1"]
 
 STUDY = """\
 like: limber
@@ -38,22 +42,31 @@ judges: {clipscore: "open_clip:local-dir:models/judge"}
 
 def make(root: Path) -> Path:
     """Save the models below `root/models` and the study as `root/tiny.yaml`; gives the study's file."""
-    models = root / "models"
-    save_clip(models / "clip", RESNET, seed=1)
-    save_clip(models / "judge", VIT, seed=2)
+    folder = root / "models"
+    save_clip(folder / "clip", RESNET, seed=1)
+    save_clip(folder / "judge", VIT, seed=2)
     nf_resnet = timm.create_model("nf_resnet50", **NF_RESNET)
-    save_file(_drawn(nf_resnet, 3).state_dict(), models / "nfrn50.safetensors")
+    save_file(_drawn(nf_resnet, 3).state_dict(), folder / "nfrn50.safetensors")
     for seed, name in enumerate(("beit", "beit-ft")):
         beit = transformers.BeitModel(transformers.BeitConfig(**BEIT, patch_size=16))
-        _drawn(beit, 4 + seed).save_pretrained(models / name)
-        transformers.BeitImageProcessor(size={"height": 32, "width": 32}).save_pretrained(models / name)
-    fast = tokenizer()
-    gptj = transformers.GPTJForCausalLM(transformers.GPTJConfig(**GPTJ, vocab_size=len(fast), eos_token_id=0))
-    _drawn(gptj, 6).save_pretrained(models / "gptj")
-    fast.save_pretrained(models / "gptj")
+        _drawn(beit, 4 + seed).save_pretrained(folder / name)
+        transformers.BeitImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder / name)
+    save_language_model(folder / "gptj")
     study = root / "tiny.yaml"
     study.write_text(STUDY)
     return study
+
+
+def save_language_model(folder: Path) -> None:
+    """A random GPT-J most of whose words are AwA2's animals, so that what it says can be scored."""
+    animals = [row["class"] for row in read_table("awa2", "classes.csv") if " " not in row["class"]]
+    words = list(dict.fromkeys([*WORDS, *COLOURS, *animals]))
+    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unknown>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special = {"eos_token": "<end>", "bos_token": "<end>", "unk_token": "<unknown>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=made, **special).save_pretrained(folder)
+    config = transformers.GPTJConfig(**GPTJ, vocab_size=len(words), eos_token_id=0, bos_token_id=0)
+    _drawn(transformers.GPTJForCausalLM(config), 6, std=0.6).save_pretrained(folder)
 
 
 def save_clip(folder: Path, vision: dict[str, object], seed: int) -> None:
@@ -66,9 +79,9 @@ def save_clip(folder: Path, vision: dict[str, object], seed: int) -> None:
     save_file(module.state_dict(), folder / "open_clip_model.safetensors")
 
 
-def _drawn(module: nn.Module, seed: int) -> nn.Module:
+def _drawn(module: nn.Module, seed: int, std: float = 0.1) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for parameter in module.parameters():
-            nn.init.normal_(parameter, std=0.1)
+            nn.init.normal_(parameter, std=std)
     return module
