@@ -21,6 +21,7 @@ LIBRARIES = (
     "open_clip_torch",
     "pandas",
     "pillow",
+    "pycocoevalcap",
     "safetensors",
     "scikit-learn",
     "scipy",
