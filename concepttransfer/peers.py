@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -35,6 +36,8 @@ GRACE = 10.0
 """Seconds that the main thread has to end by itself."""
 MAIN_PATIENCE = 60.0
 """Seconds that a process waits for one that never came to do its turn."""
+FORGET_SECONDS = 7 * 86_400
+"""The signs of life of a command are removed after so long."""
 KEPT = "What was finished is kept: the same command goes on from there."
 TOLD = "A launcher, a scheduler or a person stopped this command (SIGTERM)."
 TERMINATED = 143
@@ -222,7 +225,12 @@ def _wait_for_turn(main: Peer, turn: int) -> None:
 
 
 def _made() -> Watch:
-    return Watch(cache_folder() / ".processes" / _command())
+    root = cache_folder() / ".processes"
+    if is_main():
+        for folder in root.glob("*"):  # of commands that ended long ago
+            if time.time() - max((path.stat().st_mtime for path in folder.glob("*")), default=0) > FORGET_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+    return Watch(root / _command())
 
 
 def _command() -> str:

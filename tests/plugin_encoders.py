@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,6 +71,16 @@ def letters(text: str) -> Tensor:
 
 def colours() -> Built:
     return Built(Colours(), {"last_map": quarters}, pixels, "pixels 8", "plugin colours")
+
+
+def slow_colours() -> Built:
+    """A batch takes as long as on a small GPU, so that a process can be killed half way."""
+
+    def slowly(module: Colours, batch: Tensor) -> Tensor:
+        time.sleep(0.015)
+        return quarters(module, batch)
+
+    return Built(Colours(), {"last_map": slowly}, pixels, "pixels 8", "plugin slow colours")
 
 
 def text_letters() -> Built:

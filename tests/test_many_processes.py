@@ -35,7 +35,7 @@ STUDY = f"""\
 like: microworld
 name: many
 root: {TESTS}
-encoders: {{colours: {{model: "plugin:plugin_encoders:colours", features: last_map}}}}
+encoders: {{colours: {{model: "plugin:plugin_encoders:slow_colours", features: last_map}}}}
 transfers: null
 train: {{data: dev, steps: 4000, batch_size: 16, save_every: 2, evaluate_every: 4000, seeds: 1, features: store}}
 evaluate: {{animals: dev}}
