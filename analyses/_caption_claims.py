@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -133,14 +133,29 @@ def claims(
     rng = np.random.default_rng([setting.seed, 1])
     n_rows = next(iter(levels.values())).counts.shape[1]
     signs = rng.choice((-1.0, 1.0), size=(setting.n_resamples, n_rows))
-    about = [c for key in levels for c in _about_one(key, group, level[key], chance.get(key), signs, rng)]
+    about = [
+        _if_found(c, levels[key].found)
+        for key in levels
+        for c in _about_one(key, group, level[key], chance.get(key), signs, rng)
+    ]
     names = [one.name for one in setting.captioners]
     between = [
-        _difference((name, other, measure), group, level, chance, signs, rng)
+        _if_found(
+            _difference((name, other, measure), group, level, chance, signs, rng),
+            min(levels[name, measure].found, levels[other, measure].found),
+        )
         for name, measure in levels
         if (other := control(name, names)) and (other, measure) in level
     ]
     return [*corrected(about), *corrected(between)]
+
+
+def _if_found(claim: Claim, found: float) -> Claim:
+    """The claim, without interval and p where too few n-grams were found to tell."""
+    if found >= m.MEASURABLE_FOUND:
+        return claim
+    why = f"no interval: {found:.0f} n-grams of this length found, where {m.MEASURABLE_FOUND} are needed"
+    return replace(claim, estimate=replace(claim.estimate, low=np.nan, high=np.nan, p=np.nan, method=why))
 
 
 def control(system: str, systems: Sequence[str]) -> str | None:

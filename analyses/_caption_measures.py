@@ -24,6 +24,8 @@ DIVERSITY = (VOCABULARY, DISTINCT_1, DISTINCT_2, DISTINCT, NOVEL, LENGTH)
 """What captions are like, whatever the picture."""
 
 SMALL, TINY = 1e-9, 1e-15
+MEASURABLE_FOUND = 10
+"""With fewer n-grams found BLEU has no interval: none makes it 0 whatever else fits."""
 Formula = Callable[[Floats], Floats]
 """Sums `[..., n_columns]` to a score `[...]`."""
 
@@ -37,6 +39,7 @@ class Measure:
         formula: from sums over pictures to the score.
         low, high: between which it lies by its nature.
         partial: it may be missing for some pictures; the last column is 1 where it is there.
+        found: the column of what it multiplies; fewer than `MEASURABLE_FOUND` in the whole set have no interval.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Measure:
     low: float = 0.0
     high: float = 1.0
     partial: bool = False
+    found: int | None = None
 
 
 def mean(column: int = 0) -> Formula:
@@ -90,7 +94,7 @@ def meteor(sums: Floats) -> Floats:
 
 
 WORD_MEASURES = (
-    *(Measure(name, bleu(n)) for n, name in enumerate(BLEU, start=1)),
+    *(Measure(name, bleu(n), found=MATCHED.start + n - 1) for n, name in enumerate(BLEU, start=1)),
     Measure(ROUGE, mean(ROUGE_L)),
     Measure(CIDER, mean(CIDER_D), high=10),
 )

@@ -32,6 +32,12 @@ class Summed:
     measure: Measure
     counts: Floats
 
+    @property
+    def found(self) -> float:
+        """How much of what the measure multiplies was found, mean over seeds."""
+        column = self.measure.found
+        return np.inf if column is None else float(self.counts[..., column].sum(1).mean())
+
 
 def resample(summed: Sequence[Summed], *, n_resamples: int, seed: int) -> list[Sampled]:
     """Every score with its spread over pictures and seeds, all from the same draws, so that differences are paired.

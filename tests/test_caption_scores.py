@@ -222,22 +222,22 @@ def unrelated(seed, n=40):
 
 
 def test_unrelated_captions_score_chance():
-    """Of 100 seeds, at least 89 intervals hold chance: what is above chance, levels, and differences."""
+    """Of 100 seeds at most 11 intervals miss chance: what is above chance, levels, differences. BLEU may have none."""
     held: dict[tuple[str, str], list[bool]] = {}
-    p: list[float] = []
+    p: dict[str, list[float]] = {}
     for seed in range(100):
         for claim in unrelated(seed):
-            if claim.measure in (m.BLEU[0], m.BLEU[1], m.ROUGE, m.CIDER):
-                e = claim.estimate
-                kind = "level" if claim.against is None else "above" if claim.against == "chance" else "difference"
-                held.setdefault((claim.measure, kind), []).append(e.low <= e.chance <= e.high)
-                p += [e.p] if kind == "above" else []
-    for about, found in held.items():
-        share = np.mean(found)
-        assert share >= 0.89, (about, share)
-        if about[1] == "above":
-            assert share <= 0.995, (about, share)
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.03)
+            e = claim.estimate
+            kind = "level" if claim.against is None else "above" if claim.against == "chance" else "difference"
+            held.setdefault((claim.measure, kind), []).append(e.low <= e.chance <= e.high or "no interval" in e.method)
+            if kind == "above":
+                p.setdefault(claim.measure, []).append(e.p)
+    always = (m.BLEU[0], m.ROUGE, m.CIDER)
+    assert min(np.mean(found) for found in held.values()) >= 0.89, held
+    assert max(np.mean(held[measure, "above"]) for measure in always) < 1
+    for measure in always:
+        assert np.mean(np.array(p[measure]) < 0.05) == pytest.approx(0.05, abs=0.04)
+    assert np.mean(np.isnan(p[m.BLEU[3]])) > 0.9, "hardly any four words are found together"
 
 
 def test_intervals_hold_the_truth_of_a_population_in_at_least_89_of_100():
