@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -196,7 +197,7 @@ def caption_scores(
         arrays={"examples": examples(table, N_EXAMPLES)},
         provenance=shared
         | {
-            "options": {"frequencies": frequencies, "n_resamples": n_resamples, "seed": seed},
+            "options": {"frequencies": Path(frequencies).name, "n_resamples": n_resamples, "seed": seed},
             "tokeniser": TOKENISER,
             "document_frequencies": _frequencies_in_words(frequencies, corpus, groups),
             "judge": _judge(judged),
@@ -244,7 +245,7 @@ def _captioners(captions: Sequence[Captions]) -> tuple[list[Captioner], list[Cap
 
 def _frequencies_in_words(frequencies: str, corpus: Corpus, groups: Mapping[str, Ints]) -> str:
     if corpus.n_documents:
-        return f"{corpus.n_documents} documents of {frequencies.replace(chr(92), '/').split('/')[-1]}"
+        return f"{corpus.n_documents} documents of {Path(frequencies).name}"
     if len(groups) > 1 and frequencies == "subset":
         return "the pictures of each domain, and all of them where all are scored"
     return f"the {len(groups[ALL])} pictures scored"
