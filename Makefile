@@ -1,4 +1,5 @@
 # make demo: install into .venv and run the main job on the embedded microworld.   make test: the test suite.
+# make bench: speed and memory against the usual way, into benchmarks/results; BENCH=token_losses make bench: one of them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +21,9 @@ lint: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 wheel: $(TESTABLE)
 	$(BIN)/python -m build --wheel
