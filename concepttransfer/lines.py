@@ -171,7 +171,7 @@ class _Blocks:
         whole = {number for number in range(len(self.spans)) if self.path(number).is_file()}
         rows = sum(stop - start for number, (start, stop) in enumerate(self.spans) if number in whole)
         parts = self.folder.glob(f"{self.name}.[0-9]*.part")
-        return rows * self.n_samples + sum(part.read_bytes().count(b"\n") for part in parts)
+        return rows * self.n_samples + sum(map(_n_lines, parts))
 
     def resume(self, number: int) -> int:
         """Cut the block's part after its last whole batch; gives the number of rows in it."""
@@ -236,6 +236,14 @@ def _say_block(blocks: _Blocks, number: int, say: Say, about: Callable[[int], Ma
             os.fsync(file.fileno())
             bar.update(len(said))
     os.replace(blocks.part(number), blocks.path(number))
+
+
+def _n_lines(part: Path) -> int:
+    """Lines of a block in work; none if its process has just made it whole."""
+    try:
+        return part.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
 
 
 def _row_id(line: bytes) -> str | None:
