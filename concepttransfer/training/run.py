@@ -214,7 +214,7 @@ class TrainingRun:
     def _features(self, batch: Batch) -> Tensor:
         # A frozen encoder computes in its own dtype, so that features are those of the store.
         with self._mixed() if self.encoder is not None else contextlib.nullcontext():
-            return self.source.batch(batch.rows).to(self.device, torch.float32)
+            return self.source.batch(batch.rows).to(self.device).float()  # half the bytes go to a GPU
 
     def _mixed(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
