@@ -41,6 +41,7 @@ class Features:
         space: features of one space can be compared.
         unreadable: rows left out, each `{"id": ..., "reason": ...}`.
         meta: the index as written: weights, transform, provenance, shards.
+        encoder, on, study: names of the encoder, the data and the study, where a study made them; not on disk.
     """
 
     folder: Path | None
@@ -52,6 +53,9 @@ class Features:
     space: str
     unreadable: tuple[Mapping[str, str], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str = ""
+    on: str = ""
+    study: str = ""
 
     def __len__(self) -> int:
         return len(self.row_ids)

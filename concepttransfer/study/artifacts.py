@@ -29,8 +29,29 @@ def _captions(study: Study, encoders: Sequence[str], selection: Selection) -> An
     return [one for name in encoders for one in pipeline.captions(study, name, selection)]
 
 
+def _class_names(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .class_names import class_names
+
+    return class_names(study, selection)
+
+
 def _features(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
-    return [pipeline.features(study, name, selection) for name in encoders]
+    """Those of a tuned encoder are as its first fit left it."""
+    tuned = {name: pipeline.transfers(study, name)[0] for name in encoders if study.encoder_spec(name).train}
+    return [pipeline.features(study, name, selection, tuned.get(name)) for name in encoders]
+
+
+def _splits(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .splits import splits
+
+    return splits(study, encoders, selection)
+
+
+def _stitching_losses(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    """Of the fits that are there: nothing is fitted for them."""
+    from ..stitching import stitching_losses
+
+    return stitching_losses([one for name in encoders for one in pipeline.transfers_there(study, name)])
 
 
 def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
@@ -40,11 +61,14 @@ def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> A
 MAKERS: dict[str, Maker] = {
     "Answers": _answers,
     "Captions": _captions,
+    "ClassNames": _class_names,
     "ConceptSet": lambda study, encoders, selection: selection.concepts,
     "ExternalScores": scoring.external_scores,
     "Features": _features,
     "JudgeScores": scoring.judge_scores,
     "Manifest": lambda study, encoders, selection: selection.manifest,
+    "Splits": _splits,
+    "StitchingLosses": _stitching_losses,
     "TrainingTexts": scoring.training_texts,
     "Transfer": _transfers,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ DISK_SHARE = 0.25
 
 def features(study: Study, name: str, selection: Selection, transfer: Transfer | None = None) -> Features:
     """Features of one data set, from the cache or encoded now; `transfer` is the fit of a tuned encoder."""
+    made = _features(study, name, selection, transfer)
+    return replace(made, encoder=name, on=selection.name, study=study.name)
+
+
+def _features(study: Study, name: str, selection: Selection, transfer: Transfer | None) -> Features:
     from ..features import Features, encode
 
     _fetch(study, name)
@@ -85,6 +91,17 @@ def fitted(study: Study, name: str, seed: int) -> Path | None:
     shipped = study.resolve(study.spec.transfers) / name / f"seed-{seed}"
     is_it = (shipped / "transfer.json").is_file() and read_json(shipped / "transfer.json").get("key") == key
     return shipped if is_it else None
+
+
+def transfers_there(study: Study, name: str) -> list[Transfer]:
+    """Those of `transfers` that need no fit: imported, with the study, or in the cache; one a seed, maybe none."""
+    from ..transfer import Transfer
+
+    if imported := imports.find(study, name):
+        return [Transfer.load(imported)]
+    n_seeds = study.settings.seeds or study.spec.train.seeds
+    seeds = range(study.settings.seed, study.settings.seed + n_seeds)
+    return [Transfer.load(there) for seed in seeds if (there := fitted(study, name, seed))]
 
 
 def _transfer(study: Study, name: str, seed: int) -> Transfer:
