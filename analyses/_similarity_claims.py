@@ -133,16 +133,17 @@ def _beyond_controls(found: Compared, encoders: Mapping[str, Any]) -> Iterator[C
         one, other = (found[measure, name, LANGUAGE_MODEL] for name in (encoder, control))
         value, spread = one.value - other.value, variance_of(one.moves - other.moves) ** 0.5
         reach = t_reach(one.n - 1) * spread
-        p = float(2 * stats.t.sf(abs(value) / max(spread, 1e-12), one.n - 1))
+        chance = one.chance - other.chance  # Procrustes: that of the wider features is higher
+        p = float(2 * stats.t.sf(abs(value - chance) / max(spread, 1e-12), one.n - 1))
         estimate = Estimate(
             value=value,
             low=value - reach,
             high=value + reach,
-            chance=one.chance - other.chance,
+            chance=chance,
             p=p if one.n >= MEASURABLE_ROWS else np.nan,
             n=one.n,
             n_clusters=one.n,
-            method="delete-one jackknife of the difference over classes, Student's t; p: of it",
+            method="delete-one jackknife of the difference over classes, Student's t; p: each less its chance",
         )
         yield Claim(encoder, CLASSES, measure + WITH, control, estimate)
 

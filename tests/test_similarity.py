@@ -423,3 +423,26 @@ def test_four_pictures_constant_columns_and_a_row_without_length_are_measured():
     for n in (4, 20):
         result = similarity([features(x[:n], "a"), features(y[:n], "b")], None, None, n_permutations=50)
         assert np.isfinite(result.estimates[["value", "low", "high", "chance"]].to_numpy()).all()
+
+
+def test_a_dry_run_fits_and_captions_nothing(capsys):
+    from concepttransfer.cli import main
+
+    assert main(["similarity", "--encoder", "clip", "--limit", "40", "--dry-run", "--json"]) == 0
+    said = capsys.readouterr().out
+    assert '"encode"' in said
+    assert '"fit"' not in said
+    assert '"caption"' not in said
+
+
+def test_a_wider_encoder_is_not_more_like_the_language_model_for_its_width():
+    """Procrustes of wide features is higher by chance; what is tested is what is left."""
+    rejected = []
+    for seed in range(40):
+        rng = np.random.default_rng([5, seed])
+        means = {"a": rng.normal(size=(40, 60)), "a-random": rng.normal(size=(40, 5))}
+        claims = c.with_language_model(means, rng.normal(size=(40, 20)), c.Settings(10, 50, seed))
+        found = next(one for one in claims if one.measure == m.PROCRUSTES + c.WITH).estimate
+        assert found.chance > 0.2
+        rejected.append(found.p < 0.05)
+    assert np.mean(rejected) <= 0.2

@@ -21,6 +21,8 @@ from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
 
 PANEL = "Analyses"
+WITHOUT_FITS = frozenset({"ClassNames", "ConceptSet", "Features", "Manifest", "Splits", "StitchingLosses"})
+"""Artifacts for which pictures are encoded and nothing is fitted."""
 
 
 def command_of(name: str) -> Any:
@@ -103,7 +105,10 @@ def _runner(spec: Spec) -> Any:
 
 def _last_stage(spec: Spec) -> str:
     """The stage that makes what the analysis reads: its own for `--force`, and the last one of `--dry-run`."""
-    return "answer" if any(artifact.kind.__name__ == "Answers" for artifact in spec.artifacts) else "caption"
+    kinds = {artifact.kind.__name__ for artifact in spec.artifacts}
+    if "Answers" in kinds:
+        return "answer"
+    return "encode" if kinds <= WITHOUT_FITS else "caption"
 
 
 def default_folder(study: Study, name: str, on: str, encoders: list[str]) -> Path:

@@ -221,9 +221,9 @@ class Study:
         return changed
 
     def save_fits(self, result: Result, folder: Path) -> None:
-        """Put the loss curves of the fits that a result rests on beside it, in `fits/`, for the report."""
+        """Put the loss curves of its encoders' fits, where there are any, beside a result, in `fits/`, for reports."""
         for name in result.provenance.get("encoders", []):
-            for transfer in pipeline.transfers(self, name):
+            for transfer in pipeline.transfers_there(self, name):
                 curve = transfer.history.assign(encoder=name, seed=transfer.seed)
                 write_text(folder / "fits" / f"{name}-{transfer.seed}.csv", curve.to_csv(index=False))
 
