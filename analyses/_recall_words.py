@@ -115,22 +115,23 @@ class Reader:
 
 
 def _noun_of_several(tagged: Sequence[Tagged], at: int, groups: Groups) -> int:
-    """How many words the longest noun of several words at a place takes, or 0: WordNet's, and the grouping file's.
+    """How many words the longest noun of several words at a place takes, or 0: the grouping file's, and WordNet's.
 
-    Colours, sizes and ages only describe: a "little dog" is no noun. A verb begins one only where a verb cannot stand:
-    "a living room", but not "a man riding horses".
+    Of WordNet's, colours, sizes and ages only describe: a "little dog" is no noun. A verb begins one only where a verb
+    cannot stand: "a living room", but not "a man riding horses".
     """
     first = tagged[at]
-    if first.part not in _WITHIN or first.word in PLAIN_ADJECTIVES:
-        return 0
     before = tagged[at - 1].part if at else ""
-    if first.part == "verb" and before not in ("other", "adjective", "preposition", "number"):
+    acts = first.part == "verb" and before not in ("other", "adjective", "preposition", "number")
+    if first.part not in _WITHIN or acts:
         return 0
     for size in range(min(MOST_PARTS, len(tagged) - at), 1, -1):
         parts = tagged[at : at + size]
+        if parts[-1].part != "noun" or any(one.part not in _WITHIN for one in parts):
+            continue
         words = _as_wordnet(parts)
-        inside = parts[-1].part == "noun" and all(one.part in _WITHIN for one in parts)
-        if inside and (is_noun("_".join(words)) or groups.has_noun(" ".join(words))):
+        in_wordnet = first.word not in PLAIN_ADJECTIVES and is_noun("_".join(words))
+        if in_wordnet or groups.has_noun(" ".join(words)):
             return size
     return 0
 

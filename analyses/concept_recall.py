@@ -113,7 +113,7 @@ class ConceptRecall(Result):
         return nearness(self)
 
     def plot_words(self) -> Figure:
-        """F1 of each word less its chance, by encoder: the darker, the better; in brackets the pictures it is true of."""
+        """F1 of each word less its chance, by encoder: the darker, the better; in brackets: true of so many pictures."""
         from ._recall_maps import words
 
         return words(self)

@@ -42,7 +42,7 @@ def word_table(wordnet: Path) -> str:
         raise MissingResourceError(
             f"{wordnet} holds no WordNet database ({error}). Install one (Debian: wordnet-base) and name its folder."
         ) from error
-    licence = [line for line in index["n"] if line.startswith(" ")]
+    licence = [line for line in index["v"] if line.startswith(" ")]
     if "WordNet 3.0 Copyright" not in "\n".join(licence):
         raise MissingResourceError(f"{wordnet} is not WordNet 3.0. Other versions know other words.")
     words = {part: {line.split(" ", 1)[0] for line in lines if line[:1].strip()} for part, lines in index.items()}

@@ -132,7 +132,11 @@ def _spacy() -> Tagger:
     import spacy
     from spacy.tokens import Doc
 
-    model = spacy.load(SPACY_MODEL, exclude=["parser", "ner", "lemmatizer"])
+    try:
+        model = spacy.load(SPACY_MODEL, exclude=["parser", "ner", "lemmatizer"])
+    except (OSError, ImportError, ValueError) as error:
+        message = f"spaCy cannot load {SPACY_MODEL} ({error}). {_REMEDIES['spacy']}, or choose: --tagger rules"
+        raise MissingResourceError(message) from error
 
     def parts_of(words: Sequence[str]) -> list[Part]:
         return _parts(words, [token.tag_ for token in model(Doc(model.vocab, words=list(words)))])

@@ -133,7 +133,7 @@ def _says_verb(word: str, can: dict[Kind, int], before: str, part_before: Part, 
         acts = part_before == "noun" or before in _OTHERS
         return acts and not ends_clause and RARE * (can["v"] + 1) > other and not _noun_like(after)
     plural = part_before == "noun" and (_is_plural(before) or before == "people")
-    return plural and not ends_clause and can["v"] + 1 > other / 2
+    return plural and can["v"] + 1 > other * (3 if ends_clause else 0.5)
 
 
 def _noun_or_adjective(can: dict[Kind, int], before: str, part_before: Part, after: str) -> Part:
