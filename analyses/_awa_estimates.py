@@ -189,12 +189,12 @@ def _chance_p(
 def _about_one(
     system: str, named_any: Mapping[str, Sampled], drawn: Mapping[Key, Drawn], p: Mapping[Key, float], n: int
 ) -> Iterator[Claim]:
-    yield from _claims(named_any[system], (system, ANY, None), np.nan, (np.nan, ""), n)
+    yield from claim_twice(named_any[system], (system, ANY, None), np.nan, (np.nan, ""), n)
     permuted = {RIGHT: "names", WUP: "synsets"}
     for measure, one in ((key[1], one) for key, one in drawn.items() if key[0] == system and len(key) == 2):
         tested = (p[system, measure], f"{permuted.get(measure, 'attribute rows')} permuted jointly")
-        yield from _claims(one.level, (system, measure, None), one.chance, tested, n)
-        yield from _claims(one.surplus, (system, measure, CHANCE), 0.0, tested, n)
+        yield from claim_twice(one.level, (system, measure, None), one.chance, tested, n)
+        yield from claim_twice(one.surplus, (system, measure, CHANCE), 0.0, tested, n)
 
 
 def _about_two(one: str, other: str, drawn: Mapping[Key, Drawn], n: int, rng: np.random.Generator) -> Iterator[Claim]:
@@ -204,11 +204,11 @@ def _about_two(one: str, other: str, drawn: Mapping[Key, Drawn], n: int, rng: np
         found[measure + BOTH] = drawn[one, other, measure + BOTH] - drawn[other, one, measure + BOTH]
     for measure, difference in found.items():
         tested = (difference.surplus.p_zero(rng), "the two swapped by class, each less its chance")
-        yield from _claims(difference.level, (one, measure, other), difference.chance, tested, n)
-        yield from _claims(difference.surplus, (one, measure + ABOVE, other), 0.0, tested, n)
+        yield from claim_twice(difference.level, (one, measure, other), difference.chance, tested, n)
+        yield from claim_twice(difference.surplus, (one, measure + ABOVE, other), 0.0, tested, n)
 
 
-def _claims(
+def claim_twice(
     sampled: Sampled, about: tuple[str, str, str | None], chance: float, tested: tuple[float, str], n: int
 ) -> Iterator[Claim]:
     """A claim twice: for classes like these, with its p, and for these very classes."""

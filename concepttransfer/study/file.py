@@ -19,6 +19,20 @@ from ..training.recipe import Recipe
 STUDIES = Path(str(files("concepttransfer.studies")))
 
 
+class SplitNames(BaseModel):
+    """The data sets that a probe learns from when it is tested on another one.
+
+    Attributes:
+        train: what it is fitted on.
+        validation: where its strength of regularisation is chosen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: str
+    validation: str
+
+
 class StudySpec(BaseModel):
     """The encoders, the language model, the data and the recipe of one study.
 
@@ -32,6 +46,7 @@ class StudySpec(BaseModel):
         data: data sets by name; each names its `reader` and what that reader needs, or is the file of a data manifest.
         train: the recipe of the fit.
         evaluate: for each role (animals, captions, questions, ...) the data sets that play it.
+        splits: for data sets that are tested on, those that probes learn from; others are split by picture.
         decoding: how captions are generated.
         answering: how questions about pictures are asked.
         judges: encoders that score captions, by what they are used for; `clipscore` needs both towers of one CLIP.
@@ -53,6 +68,7 @@ class StudySpec(BaseModel):
     data: dict[str, dict[str, Any]] = Field(default_factory=dict)
     train: Recipe
     evaluate: dict[str, list[str]] = Field(default_factory=dict)
+    splits: dict[str, SplitNames] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
     answering: Answering = Answering()
     judges: dict[str, EncoderSpec] = Field(default_factory=dict)
@@ -235,13 +251,14 @@ def _known_keys(at: tuple[str, ...]) -> list[str]:
         "train": Recipe,
         "decoding": Decoding,
         "answering": Answering,
+        "splits": SplitNames,
     }
     model = StudySpec if len(at) == 1 else models.get(at[0], StudySpec)
     return [*model.model_fields, *(["like"] if model in (EncoderSpec, StudySpec) else [])]
 
 
 def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> list[str]:
-    """Names of data sets that `train:`, `answering:` and `evaluate:` use must stand in `data:`."""
+    """Names of data sets that `train:`, `answering:`, `evaluate:` and `splits:` use must stand in `data:`."""
     data = values.get("data") or {}
     used: list[tuple[tuple[str, ...], Any]] = []
     if isinstance(values.get("train"), dict) and "data" in values["train"]:
@@ -254,6 +271,10 @@ def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> l
             for role, listed in values["evaluate"].items()
             for name in (listed if isinstance(listed, list) else [])
         ]
+    splits = values.get("splits")
+    for tested, parts in splits.items() if isinstance(splits, dict) else ():
+        used.append((("splits", str(tested)), tested))
+        used += [(("splits", str(tested), part), x) for part, x in (parts.items() if isinstance(parts, dict) else ())]
     return [
         f"line {_line(lines, at)}: {'.'.join(at)}: no data set `{name}` in `data:`.{suggestion(str(name), data)}"
         for at, name in used
