@@ -34,10 +34,11 @@ def _of_pictures(result: Similarity) -> str:
         return ""
     ordered = pairs.sort_values("value", ascending=False, kind="stable")
     most, least = ordered.iloc[0], ordered.iloc[-1]
-    said = f"of {most['n']} pictures, {most['system']} and {most['against']} make the "
-    said += "most alike arrangement" if len(pairs) > 1 else "arrangement alike"
-    said += f", with a debiased CKA of {_full(most)}"
-    return f"{said}, {least['system']} and {least['against']} the least, {_full(least)}" if len(pairs) > 1 else said
+    start = f"of {most['n']} pictures, {most['system']} and {most['against']} have "
+    if len(pairs) == 1:
+        return f"{start}a debiased CKA of {_full(most)}"
+    last = f"{least['system']} and {least['against']} the lowest, {_full(least)}"
+    return f"{start}the highest debiased CKA, {_full(most)}, {last}"
 
 
 def _of_classes(result: Similarity) -> str:
