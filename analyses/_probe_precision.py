@@ -37,16 +37,6 @@ def influence(scores: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, Floats]
     return value, found
 
 
-def chance_precision(n: int, n_positive: NDArray[np.int64]) -> Floats:
-    """The mean average precision of a random order of n pictures; above the share of positives, most where n is small.
-
-    The k-th place holds a given positive with chance 1/n, and above it (k-1)(P-1)/(n-1) others.
-    """
-    others = (n_positive - 1) / max(n - 1, 1)
-    first = float((1 / np.arange(1, n + 1)).mean()) if n else np.nan
-    return np.where((n_positive > 0) & (n_positive < n), others + first * (1 - others), np.nan)
-
-
 def _ranked(scores: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], Floats]:
     """By falling score: precision at each place's threshold, the first place of it, the order, and who is positive."""
     order = np.argsort(-scores, axis=0, kind="stable")
