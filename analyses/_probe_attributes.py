@@ -152,7 +152,8 @@ def _without_each_class(scores: Floats, truth: Flags, y: Codes, slopes: Floats) 
     sums = np.stack([slopes[codes == c].sum(0) for c in range(k)])
     moved = np.where(known, np.sqrt((k - 1) / k) * (mean - left), sums)
     found: Floats = slopes + ((moved - sums) / np.bincount(codes)[:, None])[codes]
-    return found - found.mean(0)
+    found -= found.mean(0)
+    return found
 
 
 def _by_chance(scores: Floats, y: Codes, attributes: Flags) -> Floats:

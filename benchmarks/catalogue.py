@@ -7,7 +7,7 @@ import importlib
 from benchmarks.measure import NotHere
 from benchmarks.record import Measurement
 
-NAMES = ("fitting", "token_losses", "captioning", "encoding", "wu_palmer", "growth", "gpt_j")
+NAMES = ("fitting", "token_losses", "captioning", "encoding", "wu_palmer", "linear_probe", "growth", "gpt_j")
 
 
 def measured(name: str, size: str) -> list[Measurement] | str:

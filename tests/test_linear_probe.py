@@ -410,7 +410,7 @@ def test_few_are_drawn_of_each_class():
 
 
 def held(n, monkeypatch, *, alike):
-    """The share of intervals that hold nought when scores are drawn: of each picture, or much the same for a class's."""
+    """The share of intervals that hold nought for scores drawn for each picture, or much the same for a class's."""
     hits = {}
     y = np.repeat(np.arange(N_CLASSES), 5)
     for seed in range(n):
