@@ -107,7 +107,8 @@ def _attributes(axes: Axes, result: LinearProbe, encoder: str, setting: str) -> 
     words = f"mean {two(level['value'])}, chance {two(level['chance'])}\nselectivity {signed(difference['value'])}"
     if pd.notna(difference["low"]):
         words += f"\n({signed(difference['low'])} to {signed(difference['high'])})"
-    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.2, color=INK)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.2, color=INK, bbox=box)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     axes.set_aspect("equal")
     axes.grid(color=FAINT)
@@ -131,7 +132,8 @@ def shots(result: LinearProbe) -> Figure:
         axes.plot(x, value, "o", color=colour, mfc=_fill(encoder, colour), ms=5, mew=1.2, label=encoder)
     last = result.claim(result.encoders[0], claims.ACCURACY)
     axes.axhline(100 * last["chance"], color=MUTED, lw=1)
-    axes.annotate("chance", (0, 100 * last["chance"]), (0, 3), textcoords="offset points", color=MUTED, fontsize=8)
+    at = (len(columns) - 1.5, 100 * last["chance"])
+    axes.annotate("chance", at, (0, 3), textcoords="offset points", color=MUTED, fontsize=8, ha="center")
     axes.set_xticks(range(len(columns)), [*map(str, measured), "all"])
     axes.set(xlabel="training pictures of a class", ylabel="accuracy, %")
     axes.set_ylim(bottom=0)
