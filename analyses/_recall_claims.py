@@ -81,14 +81,18 @@ def _blocks(systems: Sequence[Said], groups: Groups) -> Iterator[Groups]:
 def _draw(
     found: Mapping[str, Sequence[Measured]], systems: Sequence[Said], n: int, seed: int
 ) -> dict[tuple[str, str, str], _Drawn]:
-    """Resample everything at once, so that systems over the same pictures meet the same pictures."""
+    """Resample everything at once, so that systems over the same pictures meet the same pictures.
+
+    What is above chance is a difference, and as nearly symmetric: BCa would hold chance in 90 % for missed words.
+    """
     drawn: dict[tuple[str, str, str], _Drawn] = {}
     for rows in dict.fromkeys(len(one.rows) for one in systems):
         mine = [(one.system, x) for one in systems if len(one.rows) == rows for x in found[one.system]]
         ratios = [ratio for _, x in mine for ratio in (x.level, x.surplus)]
         sampled = resample(ratios, np.arange(rows), n_resamples=n, seed=seed)
         for place, (system, x) in enumerate(mine):
-            drawn[system, x.group, x.measure] = _Drawn(sampled[2 * place], sampled[2 * place + 1], x.chance)
+            above = replace(sampled[2 * place + 1], is_difference=True)
+            drawn[system, x.group, x.measure] = _Drawn(sampled[2 * place], above, x.chance)
     return drawn
 
 

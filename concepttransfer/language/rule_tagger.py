@@ -15,7 +15,7 @@ from typing import Literal
 
 from . import closed_words as closed
 from .naming import COLOURS
-from .word_forms import Kind, base_form, kinds
+from .word_forms import Kind, base_form, is_noun, kinds
 
 Part = Literal["noun", "verb", "adjective", "number", "preposition", "other"]
 """What a word is in its sentence."""
@@ -120,8 +120,11 @@ def _ing(can: dict[Kind, int], before: str, part_before: Part, after: str) -> Pa
 
 
 def _says_verb(word: str, can: dict[Kind, int], before: str, part_before: Part, after: str) -> bool:
-    """Whether a form that can be a verb's and something else's, and has no word before it that describes, is a verb."""
-    if part_before == "preposition":
+    """Whether a form that can be a verb's and something else's, and has no word before it that describes, is a verb.
+
+    "Teddy bears" are not what a teddy does: with the word before it, it is a noun of WordNet's.
+    """
+    if part_before == "preposition" or is_noun(f"{before}_{base_form(word, 'n')}"):
         return False
     if before in _BEFORE_VERBS:
         return True
