@@ -27,7 +27,9 @@ def titled(figure: Figure, result: OfStudy, title: str) -> Figure:
     """Head a figure, and say below it when it is about the embedded world."""
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     if is_microworld(result):
-        figure.supxlabel("microworld: drawn pictures, tiny models", x=0.01, ha="left", fontsize=8, color=MUTED)
+        figure.supxlabel(
+            "microworld: tiny models that learnt from drawings", x=0.01, ha="left", fontsize=8, color=MUTED
+        )
     return figure
 
 

@@ -38,7 +38,7 @@ def confusions(result: AwaErrors) -> Figure:
     figure = Figure(figsize=(1.5 + columns * (side + 0.3), 2.2 + rows * (side + 0.45)))
     grid = figure.subplots(rows, columns, squeeze=False)
     wrong = _wrong(tables)
-    top = max(float(np.nan_to_num(wrong).max()), 0.01)
+    top = float(np.nan_to_num(wrong).max()) or 1.0
     for place, axes in enumerate(grid.flat):
         if place >= len(tables):
             axes.set_axis_off()

@@ -24,7 +24,7 @@ class OfStudy(Protocol):
         """Where it came from."""
 
 
-MICROWORLD = "In the microworld, whose pictures are drawn, "
+MICROWORLD = "In the microworld, whose networks learnt from drawings, "
 
 
 def is_microworld(result: OfStudy) -> bool:

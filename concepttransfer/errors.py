@@ -60,6 +60,17 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
+def unreadable_yaml(error: Exception) -> str:
+    """In one line, why a text could not be read as YAML, with its line where that is known."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        problem = " ".join(part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
+        return f"line {mark.line + 1}: {problem}."
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8. Save it as that."
+    return " ".join(str(error).split())
+
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
 

@@ -128,6 +128,9 @@ def test_a_manifest_of_ones_own(tmp_path):
         (tmp_path / "mine.yaml").write_text(text)
         with pytest.raises(BadInputError, match="is no data manifest"):
             read_description(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfetitle")
+    with pytest.raises(BadInputError, match="is no data manifest: it is not text in UTF-8"):
+        read_description(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text("title: t\nlicense: l\n")
     with pytest.raises(BadInputError, match=r"4 mistakes:\n(.*\n)*  license: Extra inputs"):
         read_description(tmp_path / "mine.yaml")

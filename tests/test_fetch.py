@@ -294,6 +294,7 @@ def test_without_a_network_it_is_said_what_to_put_where_and_that_works(zoo, shop
     for name in ("photos.zip", "captions.json"):
         assert f"{shop.url(name)}\n    -> {folder / name}" in str(told.value)
     assert "extra.txt" not in str(told.value)
+    assert "(see )" not in str(told.value)
     folder.mkdir(exist_ok=True)
     for name in ("photos.zip", "captions.json"):
         (folder / name).write_bytes(bodies[name])

@@ -123,6 +123,14 @@ def test_what_is_no_study_is_said_to_be_none(tmp_path, text):
         read_study(written(tmp_path, text))
 
 
+def test_what_is_no_yaml_is_said_in_one_line_with_its_line(tmp_path):
+    with pytest.raises(StudyError, match=r"is no study: line 3: [^\n]+$"):
+        read_study(written(tmp_path, "name: x\nencoders: [a,\n"))
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfename")
+    with pytest.raises(StudyError, match="is no study: it is not text in UTF-8"):
+        read_study(tmp_path / "bytes.yaml")
+
+
 @pytest.mark.parametrize("name", packaged_studies())
 def test_the_studies_that_come_with_the_package_are_right(name):
     spec, _ = read_study(packaged_studies()[name])
@@ -168,5 +176,5 @@ def test_a_packaged_study_looks_for_its_data_where_one_works(tmp_path, monkeypat
     study = ct.load_study("limber")
     assert study.root == tmp_path
     assert study.twin("beit-ft") == "beit-random"
-    with pytest.raises(ct.ConceptTransferError, match="data.awa2"):
+    with pytest.raises(ct.ConceptTransferError, match=r"data.awa2"):
         study.manifest("animals")

@@ -19,7 +19,7 @@ from . import cache, data, doctor, export, microworld, reproduce, stages, studie
 from .options import paragraphs, with_run
 
 EPILOG = (
-    "Begin with: concepttransfer awa-errors --encoder beit      Then: concepttransfer studies new my.yaml      "
+    "Begin with: concepttransfer awa-errors --encoder beit\n\nThen: concepttransfer studies new my.yaml\n\n"
     "Every command explains itself with --help."
 )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help="List, show, check and fetch data sets, and make one of your own pictures.",
-    epilog="Begin with: concepttransfer data list      Your own pictures: concepttransfer data add my_pictures",
+    epilog="Begin with: concepttransfer data list\n\nYour own pictures: concepttransfer data add my_pictures",
 )
 Named = Annotated[str, typer.Argument(help="A data set's name (see `data list`), or the yaml of one of your own.")]
 Folder = Annotated[

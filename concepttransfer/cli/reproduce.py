@@ -34,7 +34,9 @@ def reproduce_paper(
 
     Models, data and folders are changed in a file of one's own: `like: limber`, a `name`, and the keys that differ.
 
-    Examples: concepttransfer reproduce limber --dry-run      concepttransfer reproduce limber --rehearse
+    What it takes: concepttransfer reproduce limber --dry-run
+
+    Does it run here: concepttransfer reproduce limber --rehearse
     """
     from concepttransfer.reproduce.needs import needs
 
@@ -45,6 +47,8 @@ def reproduce_paper(
     planned = needs(opened, encoders)
     if not run.json:
         _show_needs(planned)
+        if planned.missing:
+            say(f"What to get, and where to put it: concepttransfer doctor --study {study}")
     elif run.dry_run:
         show_json({**vars(planned), "steps": [vars(step) for step in planned.steps]})
     if run.dry_run:

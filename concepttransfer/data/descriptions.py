@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import BadInputError, MissingResourceError, UnknownNameError
+from ..errors import BadInputError, MissingResourceError, UnknownNameError, unreadable_yaml
 
 _PACKAGE = "concepttransfer.data_manifests"
 
@@ -169,7 +169,11 @@ def read_description(path: Path) -> DataManifest:
     """
     if not path.is_file():
         raise MissingResourceError(f"There is no data manifest {path}. Make one with: concepttransfer data add FOLDER")
-    return _parse(path.read_text(encoding="utf-8"), path.stem, str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path} is no data manifest: {unreadable_yaml(error)}") from None
+    return _parse(text, path.stem, str(path))
 
 
 def read_table(name: str, file: str) -> list[dict[str, str]]:
@@ -188,7 +192,7 @@ def _parse(text: str, name: str, where: str) -> DataManifest:
             raise BadInputError(message)
         return DataManifest.model_validate({"name": name, **values})
     except yaml.YAMLError as error:
-        raise BadInputError(f"{where} is no data manifest: {error}") from None
+        raise BadInputError(f"{where} is no data manifest: {unreadable_yaml(error)}") from None
     except ValidationError as error:
         told = [f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
         raise BadInputError("\n".join([f"{where} has {len(told)} mistakes:", *told])) from None

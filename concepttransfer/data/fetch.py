@@ -146,7 +146,8 @@ def _in_place(file: DataFile, manifest: DataManifest, folder: Path) -> bool:
 def _by_hand(manifest: DataManifest, folder: Path, files: Sequence[DataFile], why: str) -> str:
     """Why, and for each file where it is and where to put it."""
     told = [f"  {file.url}\n    -> {folder / file.name}{_size(file)}" for file in files]
-    again = f"Put these there, then give the same command again; it checks and unpacks them (see {manifest.url}):"
+    see = f" (see {manifest.url})" if manifest.url else ""
+    again = f"Put these there, then give the same command again; it checks and unpacks them{see}:"
     return "\n".join([why, again, *told])
 
 

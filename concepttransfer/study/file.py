@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..answering import Answering
 from ..decoding import Decoding
 from ..encoders.spec import EncoderSpec
-from ..errors import StudyError, UnknownNameError, suggestion
+from ..errors import StudyError, UnknownNameError, suggestion, unreadable_yaml
 from ..language_models.placement import DTYPES
 from ..training.recipe import Recipe
 
@@ -136,7 +136,7 @@ def yaml_values(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path} is no study: {error}"
+        message = f"{path} is no study: {unreadable_yaml(error)}"
         raise StudyError(message) from None
     if not isinstance(values, dict):
         message = f"{path} is no study: it should be a mapping with name, language_model, encoders and train."
