@@ -78,7 +78,7 @@ def test_list_names_every_data_set_its_use_and_its_place(capsys, here):
     assert listed["cc3m"]["what for"] == "limber: fit"
     assert listed["awa2"]["what for"] == "limber: animals"
     assert listed["coco"]["there"] == "no"
-    assert listed["awa2"]["there"] == "0 of 1 things"
+    assert listed["awa2"]["there"] == "lacks 1 thing"
 
 
 @pytest.mark.parametrize("name", available())

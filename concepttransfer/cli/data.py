@@ -238,8 +238,8 @@ def _state(folder: Path, about: DataManifest) -> str:
     if not folder.exists():
         return "no"
     findings = check_layout(folder, about)
-    right = sum(finding.ok for finding in findings)
-    return "yes" if right == len(findings) else f"{right} of {len(findings)} things"
+    lacking = sum(not finding.ok for finding in findings)
+    return f"lacks {lacking} thing{'s' * (lacking != 1)}" if lacking else "yes"
 
 
 def _uses() -> dict[str, str]:

@@ -14,7 +14,7 @@ from ..errors import BadInputError
 from ..manifest import FolderPictures, PictureSource, ZipPictures
 from ..storage import digest
 from .annotations import read_lists
-from .descriptions import DataFile, DataManifest, LayoutEntry
+from .descriptions import DataManifest, LayoutEntry
 from .pictures import PICTURE_SUFFIXES
 
 SAMPLE = 20
@@ -150,9 +150,12 @@ def _advice(folder: Path, entry: LayoutEntry, manifest: DataManifest) -> str:
     if file is None:
         return f"Put {entry.pattern} ({entry.what}) into {folder}. {manifest.url}".strip()
     if file.unpack is None:
-        return f"Put {file.url} into {folder} as {file.name}{_fetch(manifest, file)}."
-    return f"Unpack {file.url} into {folder / file.unpack}{_fetch(manifest, file)}."
+        return f"Put {file.url} into {folder} as {file.name}{_fetch(manifest, folder)}."
+    return f"Unpack {file.url} into {folder / file.unpack}{_fetch(manifest, folder)}."
 
 
-def _fetch(manifest: DataManifest, file: DataFile) -> str:
-    return f", or run: concepttransfer data fetch {manifest.name}" if manifest.name else ""
+def _fetch(manifest: DataManifest, folder: Path) -> str:
+    if not manifest.name:
+        return ""
+    elsewhere = f" --folder {folder}" if folder != Path(manifest.folder) else ""
+    return f", or run: concepttransfer data fetch {manifest.name}{elsewhere}"
