@@ -52,7 +52,9 @@ def build(
 ) -> None:
     """Make the microworld's models again; a build that was stopped goes on where it was.
 
-    Examples: concepttransfer microworld build beit      concepttransfer microworld build transfers --encoder beit
+    Example: concepttransfer microworld build beit
+
+    Example: concepttransfer microworld build transfers --encoder beit
     """
     from concepttransfer.microworld.build import TARGETS, build_target
 

@@ -86,7 +86,9 @@ def caption(
 ) -> None:
     """Let the language model say what is in pictures.
 
-    Examples: concepttransfer caption PHOTO.jpg --encoder beit      concepttransfer caption --encoder beit --on animals
+    Example: concepttransfer caption PHOTO.jpg --encoder beit
+
+    Example: concepttransfer caption --encoder beit --on animals
     """
     if picture and run.on:
         message = f"Both {picture} and --on {run.on} were given. Give one of them."
@@ -142,8 +144,9 @@ def import_projection(
     that `concepttransfer export` wrote, for the same encoder and language model. Later commands with the same study and
     encoder use it; `concepttransfer fit --force` fits again and leaves it out.
 
-    Examples: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
-    concepttransfer import-projection ./beit-into-gpt-j --study my.yaml --encoder beit --dtype 4bit
+    Example: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
+
+    Example: concepttransfer import-projection ./beit-into-gpt-j --study my.yaml --encoder beit --dtype 4bit
     """
     study = run.open(stage="fit")
     names = run.encoders(study)

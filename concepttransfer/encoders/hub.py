@@ -17,7 +17,8 @@ def downloading(model: str) -> Iterator[None]:
         MissingResourceError: the block failed for want of a file or a network.
     """
     try:
-        yield
+        with quietly(logging.ERROR):  # open_clip logs a failure before it raises it
+            yield
     except ConceptTransferError:
         raise
     except (OSError, RuntimeError) as error:
@@ -33,10 +34,10 @@ def downloading(model: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Hold back libraries' warnings: that random weights are random, or that a training head was not loaded."""
+def quietly(level: int = logging.WARNING) -> Iterator[None]:
+    """Hold back libraries' messages up to a level: that random weights are random, or a head was not loaded."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(max(before, level))
     try:
         yield
     finally:
