@@ -68,7 +68,7 @@ def _show_needs(planned: Needs) -> None:
     columns = ["model", "parameters", "weights", "each caption while fitting"]
     show_rows(columns, rows, title="Memory that the weights take, and what a caption of a micro-batch adds")
     for device in planned.devices:
-        rate = f"{device.rate / 1e12:.3g} TFLOP a second measured in {device.dtype}"
+        rate = f"{device.rate / 1e12:.3g} TFLOP a second in {device.dtype}, measured just now"
         say(f"device: {device.name}, {size(device.memory)}, {rate}")
     say(f"disk: {size(planned.disk)} will be written.")
     if planned.seconds:

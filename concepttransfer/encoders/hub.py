@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import textwrap
 from collections.abc import Iterator
 
 from ..errors import ConceptTransferError, MissingResourceError
@@ -24,7 +25,7 @@ def downloading(model: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if not _is_absence(error):
             raise
-        reason = str(error).strip().split("\n")[0]
+        reason = textwrap.shorten(str(error).strip().split("\n")[0], 160, placeholder=" ...")
         message = (
             f"`{model}` is not on this machine and could not be downloaded ({type(error).__name__}: {reason}). "
             "Give the command once with a network (and without HF_HUB_OFFLINE), "
