@@ -15,11 +15,11 @@ from concepttransfer.concepts import ConceptSet, Match
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.result import ESTIMATES, Result
 
-from . import _awa_estimates as est
-from ._awa_arrays import figure_arrays
-from ._awa_chance import Naming, WrongNames
-from ._awa_words import headline, sentence
-from ._confusions import Codes
+from ._awa_errors import estimates as est
+from ._awa_errors.arrays import figure_arrays
+from ._awa_errors.chance import Naming, WrongNames
+from ._awa_errors.confusions import Codes
+from ._awa_errors.words import headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,25 +104,25 @@ class AwaErrors(Result):
 
     def plot_shares(self) -> Figure:
         """Pictures named right, and chance; 95 % intervals for classes like these (thin), these classes (thick)."""
-        from ._awa_figures import shares
+        from ._awa_errors.figures import shares
 
         return shares(self)
 
     def plot_similarity(self) -> Figure:
         """How near wrong names are to the truth; filled: the errors; outlined: the same names given to other errors."""
-        from ._awa_figures import similarity
+        from ._awa_errors.figures import similarity
 
         return similarity(self)
 
     def plot_confusions(self) -> Figure:
         """What is taken for what: a row is a true class, a column a name said; like classes stand together."""
-        from ._awa_maps import confusions
+        from ._awa_errors.maps import confusions
 
         return confusions(self)
 
     def plot_examples(self) -> Figure:
         """Pictures drawn at random, half of them named right by the first encoder, and what was said of them."""
-        from ._awa_maps import examples
+        from ._awa_errors.maps import examples
 
         return examples(self)
 

@@ -13,25 +13,25 @@ import pandas as pd
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
 from concepttransfer.errors import EmptyDataError, MismatchError
-from concepttransfer.external_scores import ExternalScores
-from concepttransfer.judging import JudgeScores
 from concepttransfer.language.caption_tokens import TOKENISER
 from concepttransfer.manifest import Manifest
 from concepttransfer.result import ESTIMATES, Result
-from concepttransfer.training_texts import TrainingTexts
+from concepttransfer.scoring.external_scores import ExternalScores
+from concepttransfer.scoring.judging import JudgeScores
+from concepttransfer.scoring.training_texts import TrainingTexts
 
-from . import _caption_measures as m
-from ._awa_estimates import Claim
-from ._caption_claims import Captioner, Setting, claims, score
-from ._caption_corpus import Corpus, frequency_texts, groups_of
-from ._caption_diversity import anew, anew_by_picture, lengths, plain_claims, reference_claims
-from ._caption_table import N_EXAMPLES, examples, tables
-from ._caption_words import headline, sentence
+from ._awa_errors.estimates import Claim
+from ._caption_scores import measures as m
+from ._caption_scores.claims import Captioner, Setting, claims, score
+from ._caption_scores.corpus import Corpus, frequency_texts, groups_of
+from ._caption_scores.diversity import anew, anew_by_picture, lengths, plain_claims, reference_claims
+from ._caption_scores.table import N_EXAMPLES, examples, tables
+from ._caption_scores.words import headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ._caption_ngrams import Ints
+    from ._caption_scores.ngrams import Ints
 
 ALL = "all"
 
@@ -122,19 +122,19 @@ class CaptionScores(Result):
 
     def plot_scores(self) -> Figure:
         """Scores times 100 with 95 % intervals; the line is chance: the same captions shuffled over pictures."""
-        from ._caption_figures import scores
+        from ._caption_scores.figures import scores
 
         return scores(self)
 
     def plot_variety(self) -> Figure:
         """How much captions vary, whatever the picture; the line is one reference of each picture."""
-        from ._caption_figures import variety
+        from ._caption_scores.figures import variety
 
         return variety(self)
 
     def plot_examples(self) -> Figure:
         """Pictures from the lowest to the highest CIDEr-D of the first encoder, at equal steps, and what was said."""
-        from ._caption_figures import sheet
+        from ._caption_scores.figures import sheet
 
         return sheet(self)
 

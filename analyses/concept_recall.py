@@ -18,12 +18,12 @@ from concepttransfer.language.parts_of_speech import TaggerName
 from concepttransfer.manifest import Manifest
 from concepttransfer.result import ESTIMATES, Result
 
-from ._recall_claims import claims
-from ._recall_groups import KINDS, Kind, groups, word_list
-from ._recall_scene import Scene
-from ._recall_table import COLUMNS, examples, table
-from ._recall_text import headline, sentence, words_frame
-from ._recall_words import Reader, frequent
+from ._concept_recall.claims import claims
+from ._concept_recall.groups import KINDS, Kind, groups, word_list
+from ._concept_recall.scene import Scene
+from ._concept_recall.table import COLUMNS, examples, table
+from ._concept_recall.text import headline, sentence, words_frame
+from ._concept_recall.words import Reader, frequent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,31 +96,31 @@ class ConceptRecall(Result):
 
     def plot_kinds(self) -> Figure:
         """Precision, recall and F1 with 95 % intervals; grey tick: chance; dashed: one reference beside the others."""
-        from ._recall_figures import kinds
+        from ._concept_recall.figures import kinds
 
         return kinds(self)
 
     def plot_categories(self) -> Figure:
         """Recall and precision of each category's words, with 95 % intervals; grey tick: chance; ◆: a reference."""
-        from ._recall_figures import categories
+        from ._concept_recall.figures import categories
 
         return categories(self)
 
     def plot_nearness(self) -> Figure:
         """Wu-Palmer similarity of true nouns to the nearest noun said, all and missed ones; grey tick: chance."""
-        from ._recall_figures import nearness
+        from ._concept_recall.figures import nearness
 
         return nearness(self)
 
     def plot_words(self) -> Figure:
-        """F1 of each word less its chance, by encoder: the darker, the better; in brackets: true of so many pictures."""
-        from ._recall_maps import words
+        """F1 of each word less its chance, by encoder: the darker, the better; in brackets: true of how many."""
+        from ._concept_recall.maps import words
 
         return words(self)
 
     def plot_examples(self) -> Figure:
         """Pictures from the lowest to the highest recall of nouns, and which true words each encoder says."""
-        from ._recall_maps import sheet
+        from ._concept_recall.maps import sheet
 
         return sheet(self)
 

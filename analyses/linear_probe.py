@@ -12,15 +12,24 @@ import pandas as pd
 from concepttransfer.analysis import On, analysis
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
+from concepttransfer.probing.splits import Splits
 from concepttransfer.progress import progress
 from concepttransfer.result import ESTIMATES, Result
-from concepttransfer.splits import Splits
 
-from . import _awa_estimates as est
-from . import _probe_attributes as attr
-from . import _probe_claims as claims
-from ._probe_classes import SHOTS, Codes, Pictures, Predicted, pictures_of, probe_classes, probe_few, without_training
-from ._probe_words import headline, sentence
+from ._awa_errors import estimates as est
+from ._linear_probe import attributes as attr
+from ._linear_probe import claims
+from ._linear_probe.classes import (
+    SHOTS,
+    Codes,
+    Pictures,
+    Predicted,
+    pictures_of,
+    probe_classes,
+    probe_few,
+    without_training,
+)
+from ._linear_probe.words import headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,19 +101,19 @@ class LinearProbe(Result):
 
     def plot_accuracy(self) -> Figure:
         """Test pictures whose class a linear probe reads; 95 % intervals for classes like these, these classes."""
-        from ._probe_figures import accuracy
+        from ._linear_probe.figures import accuracy
 
         return accuracy(self)
 
     def plot_attributes(self) -> Figure:
         """Average precision of each attribute (dot) against that of a control task; mean and 95 % interval (cross)."""
-        from ._probe_figures import attributes
+        from ._linear_probe.figures import attributes
 
         return attributes(self)
 
     def plot_shots(self) -> Figure:
         """Accuracy by the number of training pictures of a class, mean over draws, with 95 % intervals and chance."""
-        from ._probe_figures import shots
+        from ._linear_probe.figures import shots
 
         return shots(self)
 

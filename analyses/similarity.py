@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.analysis import On, analysis
-from concepttransfer.class_names import ClassNames
+from concepttransfer.concepts.class_names import ClassNames
 from concepttransfer.errors import BadInputError, EmptyDataError
 from concepttransfer.features import Features
 from concepttransfer.result import ESTIMATES, Result
 from concepttransfer.stitching import StitchingLosses
 
-from . import _similarity_claims as c
-from ._similarity_measures import FEWEST, neighbours_of, refuse_features
-from ._similarity_rows import chosen, class_means, pooled
-from ._similarity_words import headline, sentence
+from ._similarity import claims as c
+from ._similarity.measures import FEWEST, neighbours_of, refuse_features
+from ._similarity.rows import chosen, class_means, pooled
+from ._similarity.words import headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,13 +84,13 @@ class Similarity(Result):
 
     def plot_pictures(self) -> Figure:
         """How alike encoders arrange the same pictures: below the diagonal the values, above it the chance levels."""
-        from ._similarity_figures import pictures
+        from ._similarity.figures import pictures
 
         return pictures(self)
 
     def plot_language_model(self) -> Figure:
         """How alike encoders and word vectors arrange the classes; line: 95 % interval; grey: 95 % of permutations."""
-        from ._similarity_figures import language_model
+        from ._similarity.figures import language_model
 
         return language_model(self)
 

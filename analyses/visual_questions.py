@@ -16,10 +16,10 @@ from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.result import ESTIMATES, Result
 
-from . import _vqa_estimates as est
-from ._vqa_chance import Marks, Questions, marks
-from ._vqa_score import Truncate, truncated
-from ._vqa_words import headline, sentence
+from ._visual_questions import estimates as est
+from ._visual_questions.chance import Marks, Questions, marks
+from ._visual_questions.score import Truncate, truncated
+from ._visual_questions.words import headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,19 +117,19 @@ class VisualQuestions(Result):
 
     def plot_shots(self) -> Figure:
         """Accuracy by solved examples before the question, with 95 % intervals; dashed: the blind; grey: chance."""
-        from ._vqa_figures import shots
+        from ._visual_questions.figures import shots
 
         return shots(self)
 
     def plot_types(self) -> Figure:
         """Accuracy by type of answer and question, with fewest and most shots; 95 % intervals; squares: the blind."""
-        from ._vqa_figures import types
+        from ._visual_questions.figures import types
 
         return types(self)
 
     def plot_examples(self) -> Figure:
         """Questions drawn at random, half of them answered rightly by the first encoder, and what was answered."""
-        from ._vqa_figures import examples
+        from ._visual_questions.figures import examples
 
         return examples(self)
 

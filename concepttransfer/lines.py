@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import BadInputError, LockedError
-from .peers import together
-from .pieces import Pieces, clean, in_work
+from .processes.peers import together
+from .processes.pieces import Pieces, clean, in_work
 from .progress import progress
 from .storage import file_digest, lock, read_json, write_json
 

@@ -14,10 +14,10 @@ from tiny_language_models import language_model
 
 import concepttransfer as ct
 from concepttransfer.answering import BLIND, Answering, Answers, answer
+from concepttransfer.answering.few_shot import ask, commonest_answer
 from concepttransfer.cli import main
 from concepttransfer.decoding import Decoding
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, MissingResourceError
-from concepttransfer.few_shot import ask, commonest_answer
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.microworld.data import microworld_manifest, scene_of
 from concepttransfer.microworld.grammar import questions as asked_of

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from concepttransfer.analyses import _awa_estimates as est
-from concepttransfer.analyses._awa_chance import Naming, WrongNames
-from concepttransfer.analyses._confusions import interaction, relabelled, renamed, shuffled_errors, table_of
+from concepttransfer.analyses._awa_errors.chance import Naming, WrongNames
+from concepttransfer.analyses._awa_errors.confusions import interaction, relabelled, renamed, shuffled_errors, table_of
 from concepttransfer.analyses.awa_errors import PUBLISHED, AwaErrors, awa_errors
 from concepttransfer.captioning import Captions
-from concepttransfer.concept_sets import animals
 from concepttransfer.concepts import ConceptSet
+from concepttransfer.concepts.sources import animals
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.result import Result

@@ -10,15 +10,15 @@ from caption_samples import WORDS, captions, described, drawn, needs_java, refer
 
 from concepttransfer.analyses import _caption_measures as m
 from concepttransfer.analyses import _caption_pairs as pairs
-from concepttransfer.analyses._caption_chance import added, count, shuffles
-from concepttransfer.analyses._caption_claims import Captioner, Setting, claims, control, score
-from concepttransfer.analyses._caption_corpus import Corpus
-from concepttransfer.analyses._caption_resampling import Summed, resample
+from concepttransfer.analyses._caption_scores.chance import added, count, shuffles
+from concepttransfer.analyses._caption_scores.claims import Captioner, Setting, claims, control, score
+from concepttransfer.analyses._caption_scores.corpus import Corpus
+from concepttransfer.analyses._caption_scores.resampling import Summed, resample
 from concepttransfer.analyses.caption_scores import CaptionScores, caption_scores
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, UnknownNameError
 from concepttransfer.language.caption_tokens import tokens
 from concepttransfer.result import Result
-from concepttransfer.training_texts import TrainingTexts
+from concepttransfer.scoring.training_texts import TrainingTexts
 
 
 def by_library(said, texts):

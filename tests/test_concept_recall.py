@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from concepttransfer.analyses import _recall_presence as m
-from concepttransfer.analyses._recall_claims import REFERENCE, claims
-from concepttransfer.analyses._recall_groups import KINDS, groups
-from concepttransfer.analyses._recall_presence import Said
-from concepttransfer.analyses._recall_words import Reader
+from concepttransfer.analyses._concept_recall.claims import REFERENCE, claims
+from concepttransfer.analyses._concept_recall.groups import KINDS, groups
+from concepttransfer.analyses._concept_recall.presence import Said
+from concepttransfer.analyses._concept_recall.words import Reader
 from concepttransfer.analyses.concept_recall import ConceptRecall, concept_recall
 from concepttransfer.captioning import Captions
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, MissingResourceError

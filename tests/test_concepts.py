@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from concepttransfer.concept_sets import animals, from_names_csv
 from concepttransfer.concepts import Concept, ConceptSet
+from concepttransfer.concepts.sources import animals, from_names_csv
 from concepttransfer.data.descriptions import describe, read_table
 from concepttransfer.errors import BadInputError, EmptyDataError, UnknownNameError
 from concepttransfer.language.naming import plurals

@@ -14,7 +14,7 @@ from test_fetch import Shop, shop  # noqa: F401  a fixture
 from typer.main import get_command
 
 from concepttransfer.cli import app, main
-from concepttransfer.concept_sets import from_classes_csv
+from concepttransfer.concepts.sources import from_classes_csv
 from concepttransfer.data.class_table import ClassRow, is_class_table, read_class_table, write_class_table
 from concepttransfer.data.descriptions import available, describe, read_table
 from concepttransfer.data.own_classes import propose

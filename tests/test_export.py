@@ -17,7 +17,7 @@ import concepttransfer as ct
 from concepttransfer.cli import main
 from concepttransfer.errors import BadInputError, MismatchError, MissingResourceError
 from concepttransfer.export import FILES, export
-from concepttransfer.model_card import Card, Finding, cell, code, model_card, plain, table
+from concepttransfer.export.model_card import Card, Finding, cell, code, model_card, plain, table
 from concepttransfer.result import ESTIMATES
 from concepttransfer.study import imports
 from concepttransfer.transfer import Transfer

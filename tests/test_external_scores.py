@@ -12,9 +12,9 @@ from caption_samples import captions, described, drawn, needs_java, references
 
 from concepttransfer.analyses import _caption_measures as m
 from concepttransfer.analyses.caption_scores import caption_scores
-from concepttransfer.external_scores import Counts, ExternalScores, count_all
 from concepttransfer.language import external_scorers
 from concepttransfer.language.caption_tokens import tokens
+from concepttransfer.scoring.external_scores import Counts, ExternalScores, count_all
 
 
 @needs_java

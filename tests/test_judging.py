@@ -14,8 +14,8 @@ from concepttransfer.analyses import _caption_measures as m
 from concepttransfer.analyses.caption_scores import caption_scores
 from concepttransfer.errors import MismatchError, MissingResourceError
 from concepttransfer.features import Features
-from concepttransfer.judging import PREFIX, WEIGHT, JudgeScores, harmonic_mean, prefix_of
 from concepttransfer.manifest import Manifest, Row
+from concepttransfer.scoring.judging import PREFIX, WEIGHT, JudgeScores, harmonic_mean, prefix_of
 from concepttransfer.study import scoring
 
 

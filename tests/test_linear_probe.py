@@ -11,16 +11,16 @@ import pytest
 from concepttransfer.analyses import _awa_estimates as est
 from concepttransfer.analyses import _probe_attributes as attr
 from concepttransfer.analyses import _probe_claims as claims
-from concepttransfer.analyses._probe_classes import Pictures, drawn
-from concepttransfer.analyses._probe_precision import average_precision, influence
+from concepttransfer.analyses._linear_probe.classes import Pictures, drawn
+from concepttransfer.analyses._linear_probe.precision import average_precision, influence
 from concepttransfer.analyses.linear_probe import LinearProbe, linear_probe
 from concepttransfer.concepts import Concept, ConceptSet
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, ShapeError
 from concepttransfer.features import Features
 from concepttransfer.probing import STRENGTHS, accuracy_of, fit_probes, sweep
+from concepttransfer.probing.splits import Part, Splits, split_rows
 from concepttransfer.resampling import Ratio, resample
 from concepttransfer.result import Result
-from concepttransfer.splits import Part, Splits, split_rows
 
 N_CLASSES, N_ATTRIBUTES, DIM = 20, 12, 16
 
@@ -337,7 +337,7 @@ def test_the_control_task_keeps_what_each_fold_has(things):
 
 def test_awa2s_test_classes_are_held_out_where_the_animals_are_awa2s():
     from concepttransfer.analyses.linear_probe import _standard
-    from concepttransfer.concept_sets import animals
+    from concepttransfer.concepts.sources import animals
     from concepttransfer.manifest import Manifest, Row
 
     known = animals(Manifest("one", (Row("x", labels={"class": "lion"}),)))

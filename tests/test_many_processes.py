@@ -24,10 +24,11 @@ from tar_of_pictures import write_tar
 from tiny_language_models import language_model
 from tqdm import tqdm
 
-from concepttransfer import heartbeat, lines, peers, pieces
+from concepttransfer import lines
 from concepttransfer.errors import LockedError
-from concepttransfer.heartbeat import ALIVE, ENDED, FAILED, Heart, own_record, read_record
 from concepttransfer.language_models.base import Generation
+from concepttransfer.processes import heartbeat, peers, pieces
+from concepttransfer.processes.heartbeat import ALIVE, ENDED, FAILED, Heart, own_record, read_record
 
 TESTS = Path(__file__).parent
 N = 20_000
@@ -41,7 +42,9 @@ train: {{data: dev, steps: 4000, batch_size: 16, save_every: 2, evaluate_every: 
 evaluate: {{animals: dev}}
 """
 PROGRAM = (
-    "from concepttransfer import heartbeat; heartbeat.PATIENCE = {patience}; from concepttransfer.cli import run; run()"
+    "from concepttransfer.processes import heartbeat; heartbeat.PATIENCE = {patience}\n"
+    "from concepttransfer.cli import run\n"
+    "run()"
 )
 LAUNCH = ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
 

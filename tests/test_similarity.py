@@ -14,7 +14,7 @@ from concepttransfer.analyses import _similarity_chance as chance
 from concepttransfer.analyses import _similarity_claims as c
 from concepttransfer.analyses import _similarity_measures as m
 from concepttransfer.analyses.similarity import Similarity, similarity
-from concepttransfer.class_names import ClassNames, word_vectors_of
+from concepttransfer.concepts.class_names import ClassNames, word_vectors_of
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, ShapeError
 from concepttransfer.features import Features
 from concepttransfer.result import Result

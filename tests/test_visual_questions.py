@@ -15,8 +15,15 @@ import pytest
 from matplotlib.text import Text
 
 from concepttransfer.analyses import _vqa_estimates as est
-from concepttransfer.analyses._vqa_chance import Questions, marks
-from concepttransfer.analyses._vqa_score import accuracy, form, leave_one_out, normalised, truncated, truth_of
+from concepttransfer.analyses._visual_questions.chance import Questions, marks
+from concepttransfer.analyses._visual_questions.score import (
+    accuracy,
+    form,
+    leave_one_out,
+    normalised,
+    truncated,
+    truth_of,
+)
 from concepttransfer.analyses.visual_questions import VisualQuestions, visual_questions
 from concepttransfer.answering import Answers
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError

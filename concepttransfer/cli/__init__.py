@@ -12,8 +12,8 @@ import typer
 
 from concepttransfer import analysis
 from concepttransfer.errors import ConceptTransferError, UnknownNameError, cannot_write
-from concepttransfer.peers import terminable, together
 from concepttransfer.processes import count
+from concepttransfer.processes.peers import terminable, together
 
 from . import cache, data, doctor, export, microworld, reproduce, stages, studies
 from .options import paragraphs, with_run

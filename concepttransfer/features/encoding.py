@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader
 
 from ..errors import BadInputError, UnknownNameError
 from ..inputs import Items, collate
-from ..peers import together
-from ..pieces import Pieces, clean
 from ..processes import usable_cores
+from ..processes.peers import together
+from ..processes.pieces import Pieces, clean
 from ..progress import progress
 from ..storage import lock
 from .job import Job, Span, check_unreadable, done, is_finished, mark, unreadable, write_index

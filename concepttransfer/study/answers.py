@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..answering import BLIND, Answers, answer
+from ..answering.few_shot import Asked, ask
 from ..errors import BadInputError
-from ..few_shot import Asked, ask
 from . import keys, pipeline, rates
 from .selection import Selection, select
 

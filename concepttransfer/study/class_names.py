@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..class_names import ClassNames, class_names_key, word_vectors_of
+from ..concepts.class_names import ClassNames, class_names_key, word_vectors_of
 from ..errors import BadInputError
 from ..storage import cache_folder, write_bytes
 

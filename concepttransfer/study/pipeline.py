@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError
-from ..peers import main_first
-from ..pieces import remove
+from ..processes.peers import main_first
+from ..processes.pieces import remove
 from ..storage import cache_folder, read_json
 from . import imports, keys, rates
 from .selection import Selection

@@ -18,10 +18,10 @@ from .selection import Selection
 if TYPE_CHECKING:
     from ..encoders.base import Encoder
     from ..encoders.spec import EncoderSpec
-    from ..external_scores import ExternalScores
     from ..features import Features
-    from ..judging import JudgeScores
-    from ..training_texts import TrainingTexts
+    from ..scoring.external_scores import ExternalScores
+    from ..scoring.judging import JudgeScores
+    from ..scoring.training_texts import TrainingTexts
     from .study import Study
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _judge(
     study: Study, spec: EncoderSpec, encoders: Sequence[str], manifest: Manifest, captions: Sequence[Any]
 ) -> JudgeScores:
     from ..encoders import fetch
-    from ..judging import JudgeScores, prefix_of
+    from ..scoring.judging import JudgeScores, prefix_of
 
     judge = spec.model_copy(update={"features": "projected", "modality": "image"})
     reader = spec.model_copy(update={"features": "projected", "modality": "text"})
@@ -146,7 +146,7 @@ def _has_weights_of(study: Study, name: str, judge: EncoderSpec) -> bool:
 
 def external_scores(study: Study, encoders: Sequence[str], selection: Selection) -> ExternalScores:
     """METEOR and SPICE where this machine can compute them, each with a reason where it cannot."""
-    from ..external_scores import count_all
+    from ..scoring.external_scores import count_all
 
     captions = [one for name in encoders for one in pipeline.captions(study, name, selection)]
     place = cache_folder() / "external-scores"
@@ -155,7 +155,7 @@ def external_scores(study: Study, encoders: Sequence[str], selection: Selection)
 
 def training_texts(study: Study, encoders: Sequence[str], selection: Selection) -> TrainingTexts | None:
     """The captions that the projections were fitted on; None where nobody knows them."""
-    from ..training_texts import TrainingTexts
+    from ..scoring.training_texts import TrainingTexts
 
     fitted = frozenset(name for name in encoders if imports.find(study, name) is None)
     if not fitted:

@@ -52,7 +52,7 @@ class Selection:
     @cached_property
     def concepts(self) -> ConceptSet:
         """What counts as right for each of its rows: what its table of names or classes says, or AwA2's animals."""
-        from ..concept_sets import animals, from_classes_csv, from_names_csv
+        from ..concepts.sources import animals, from_classes_csv, from_names_csv
         from ..data.class_table import is_class_table
 
         if names := self.entry.get("names"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..splits import Part, Splits, split_rows
+from ..probing.splits import Part, Splits, split_rows
 from . import pipeline
 from .selection import Selection, select
 

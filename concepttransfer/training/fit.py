@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from ..errors import BadInputError, ShapeError
-from ..peers import together
 from ..processes import count
+from ..processes.peers import together
 from ..progress import progress
 from ..storage import lock
 from ..transfer import Transfer

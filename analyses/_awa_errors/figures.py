@@ -1,0 +1,123 @@
+"""Figures of naming errors that show numbers: shares named right, and how near wrong names are. They only draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from concepttransfer.figures import FAINT, INK, MUTED, PALETTE
+
+from . import estimates as est
+from .arrays import KEYS
+from .words import OfStudy, is_microworld, percent, signed, two
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..awa_errors import AwaErrors
+
+THESE = est.GROUPS["pictures"]
+PANELS = {est.WUP: "Wu-Palmer similarity to the truth", est.OVERLAP: "share of the true class's attributes"}
+
+
+def titled(figure: Figure, result: OfStudy, title: str) -> Figure:
+    """Head a figure, and say below it when it is about the embedded world."""
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    if is_microworld(result):
+        figure.supxlabel(
+            "microworld: tiny models that learnt from drawings", x=0.01, ha="left", fontsize=8, color=MUTED
+        )
+    return figure
+
+
+def colours(encoders: tuple[str, ...]) -> dict[str, str]:
+    """A colour for each encoder; a random control has that of the encoder it stands beside."""
+    kinds = dict.fromkeys(encoder.removesuffix(est.RANDOM) for encoder in encoders)
+    found = {kind: PALETTE[i % len(PALETTE)] for i, kind in enumerate(kinds)}
+    return {encoder: found[encoder.removesuffix(est.RANDOM)] for encoder in encoders}
+
+
+def shares(result: AwaErrors) -> Figure:
+    """A line an encoder: share named right, both intervals, chance, and the published value where there is one."""
+    from matplotlib.figure import Figure
+
+    encoders = result.encoders
+    figure = Figure(figsize=(6.4, 1.5 + 0.42 * len(encoders)))
+    axes = figure.subplots()
+    for y, encoder in enumerate(encoders):
+        _share(axes, result, encoder, y)
+    axes.set_yticks(range(len(encoders)), encoders)
+    axes.set_ylim(len(encoders) - 0.4, -0.75)
+    axes.set_xlim(left=0, right=axes.get_xlim()[1] * 1.12)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel("pictures named right, %")
+    n = result.claim(encoders[0], est.RIGHT)
+    return titled(figure, result, f"Named right, of {n['n']} pictures of {n['n_clusters']} classes")
+
+
+def _share(axes: Axes, result: AwaErrors, encoder: str, y: int) -> None:
+    claim, these = result.claim(encoder, est.RIGHT), result.claim(encoder, est.RIGHT, group=THESE)
+    colour = colours(result.encoders)[encoder]
+    axes.plot([100 * these["low"], 100 * these["high"]], [y, y], color=colour, alpha=0.35, lw=6, solid_capstyle="butt")
+    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
+    fill = "white" if est.is_random(encoder) else colour
+    axes.plot(100 * claim["value"], y, "o", color=colour, mfc=fill, ms=7, mew=1.4)
+    axes.plot([100 * claim["chance"]] * 2, [y - 0.3, y + 0.3], color=MUTED, lw=1.4)
+    if y == 0:
+        axes.annotate("chance", (100 * claim["chance"], y - 0.34), color=MUTED, fontsize=8, ha="left", va="bottom")
+    published, words = result.published(encoder, est.RIGHT), percent(claim["value"])
+    if np.isfinite(published):
+        axes.plot(100 * published, y, "D", color=INK, mfc="none", ms=6, clip_on=False)
+        words += f" (◇ published {percent(published)})"
+    right = np.nanmax([100 * claim["high"], 100 * claim["value"], 100 * published])
+    axes.annotate(words, (right, y), (8, 0), textcoords="offset points", va="center", color=INK)
+
+
+def similarity(result: AwaErrors) -> Figure:
+    """A row an encoder, a column a measure: the distribution over wrong names, over permuted ones, and both means."""
+    from matplotlib.figure import Figure
+
+    measures = [measure for measure, key in KEYS.items() if f"{key}_errors" in result.arrays]
+    encoders = result.encoders
+    figure = Figure(figsize=(2.2 + 3.5 * len(measures), 1.4 + 1.05 * len(encoders)))
+    grid = figure.subplots(len(encoders), len(measures), squeeze=False, sharex=True)
+    for row, encoder in enumerate(encoders):
+        for column, measure in enumerate(measures):
+            _distribution(grid[row, column], result, encoder, measure)
+        grid[row, 0].set_ylabel(encoder, rotation=0, ha="right", va="center", labelpad=6)
+    for column, measure in enumerate(measures):
+        grid[-1, column].set_xlabel(PANELS[measure])
+    return titled(figure, result, "How near wrong names are (filled), and by chance (outlined)")
+
+
+def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> None:
+    key, edges = KEYS[measure], result.arrays["edges"]
+    row, colour = result.encoders.index(encoder), colours(result.encoders)[encoder]
+    errors, chance = result.arrays[f"{key}_errors"][row], result.arrays[f"{key}_chance"][row]
+    top = max(errors.max(), chance.max(), 1e-9)
+    axes.stairs(errors / top, edges, fill=True, color=colour, alpha=0.45)
+    axes.stairs(chance / top, edges, color=MUTED, lw=1.1)
+    claim = result.claim(encoder, measure)
+    if pd.notna(claim["value"]):
+        _means(axes, claim, result.claim(encoder, measure, against=est.CHANCE), colour)
+    axes.set_ylim(-0.4, 1.5)
+    axes.set_xlim(0, 1)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.axhline(0, color=FAINT, lw=0.8, zorder=0)
+
+
+def _means(axes: Axes, claim: pd.Series[Any], surplus: pd.Series[Any], colour: str) -> None:
+    axes.plot([claim["low"], claim["high"]], [-0.2, -0.2], color=colour, lw=1.4)
+    fill = "white" if est.is_random(str(claim["system"])) else colour
+    axes.plot(claim["value"], -0.2, "o", color=colour, mfc=fill, ms=5, mew=1.2)
+    axes.plot([claim["chance"]] * 2, [-0.33, -0.07], color=MUTED, lw=1.4)
+    words = f"{two(claim['value'])}, by chance {two(claim['chance'])}: {signed(surplus['value'])}"
+    if pd.notna(surplus["low"]):
+        words += f" ({signed(surplus['low'])} to {signed(surplus['high'])})"
+    axes.text(0.01, 1.5, words, fontsize=8, va="top", ha="left", color=INK)
