@@ -95,12 +95,12 @@ def kept_weights(model, prompt):
 
 
 def test_the_backward_pass_brings_offloaded_layers_again_instead_of_keeping_them(folder, monkeypatch):
-    """Kept, all would lie on the device at once, and nothing would be won by offloading."""
+    """Kept, all would lie on the device at once, and nothing would be won by offloading. The last one is kept."""
     whole, parts = load_language_model(str(folder / "llama")), spread(folder, "llama", monkeypatch)
     prompt = soft_prompt(whole, 3)
     n_weights = sum(p.numel() for p in whole.module.model.layers.parameters() if p.ndim == 2)
     assert kept_weights(whole, prompt) >= n_weights
-    assert kept_weights(parts, prompt) == 0
+    assert kept_weights(parts, prompt) <= n_weights / len(parts.module.model.layers)
 
 
 def test_a_fit_into_a_spread_model_learns_the_same_bytes(tmp_path, monkeypatch):

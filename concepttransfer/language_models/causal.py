@@ -181,7 +181,7 @@ class CausalLanguageModel:
         """Let the library's layers recompute themselves in the backward pass, which it does only in training mode.
 
         Only the layers themselves are switched, not what is in them, and their own dropout is off: the model computes
-        what it computes in eval mode.
+        what it computes in eval mode. The last layer is kept, which `feed_forward_at` relies on.
         """
         if not ((self.gradient_checkpointing or self._offloaded) and torch.is_grad_enabled()):
             yield
@@ -207,7 +207,7 @@ def _checkpointed_layers(module: Any) -> list[nn.Module]:
         for name, value in vars(layer).items():
             if "dropout" in name and isinstance(value, float):
                 setattr(layer, name, 0.0)
-    return layers
+    return layers[:-1]  # the last one's backward pass comes at once: recomputing it would save no memory
 
 
 def _decode(stream: Stream, decoding: Decoding, keys: Sequence[str], ending: Ending) -> list[Said]:

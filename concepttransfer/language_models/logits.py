@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from torch import Tensor, nn
+
+from .last_layer import feed_forward_at
 
 
 def logits_at(module: Any, keep: Tensor, **arguments: Any) -> tuple[Tensor, Any]:
@@ -12,7 +15,8 @@ def logits_at(module: Any, keep: Tensor, **arguments: Any) -> tuple[Tensor, Any]
 
     With a picture of 144 or 196 vectors before a caption of ten tokens, nine tenths of the vocabulary projection of a
     plain call are thrown away. So the hidden states are selected just before they enter the output head, and what
-    the library does behind it (scales, soft caps) stays the library's.
+    the library does behind it (scales, soft caps) stays the library's. The same is done to the last layer's
+    feed-forward, unless hidden states are asked for.
 
     Args:
         module: a causal language model of transformers.
@@ -31,8 +35,10 @@ def logits_at(module: Any, keep: Tensor, **arguments: Any) -> tuple[Tensor, Any]
         return (given[0][keep.to(given[0].device)].unsqueeze(0), *given[1:])
 
     hook = head.register_forward_pre_hook(select) if head is not None else None
+    less = contextlib.nullcontext() if arguments.get("output_hidden_states") else feed_forward_at(module, keep)
     try:
-        output = module(**arguments, return_dict=True)
+        with less:
+            output = module(**arguments, return_dict=True)
     finally:
         if hook is not None:
             hook.remove()
