@@ -23,9 +23,8 @@ class Size:
 
 
 FULL = Size(batch=8, prefix=196, caption=12)
-TINY = Size(
-    batch=3, prefix=7, caption=4, changes={"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 1100}, pairs=1
-)
+_SMALL = {"n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 20_000}
+TINY = Size(batch=4, prefix=40, caption=5, changes=_SMALL, pairs=1)
 
 
 def prepare(size: Size, folder: Path) -> Sides:
