@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from concepttransfer.analyses import _awa_estimates as est
+from concepttransfer.analyses._awa_errors import estimates as est
 from concepttransfer.analyses._awa_errors.chance import Naming, WrongNames
 from concepttransfer.analyses._awa_errors.confusions import interaction, relabelled, renamed, shuffled_errors, table_of
 from concepttransfer.analyses.awa_errors import PUBLISHED, AwaErrors, awa_errors

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from caption_samples import WORDS, captions, described, drawn, needs_java, references
 
-from concepttransfer.analyses import _caption_measures as m
-from concepttransfer.analyses import _caption_pairs as pairs
+from concepttransfer.analyses._caption_scores import measures as m
+from concepttransfer.analyses._caption_scores import pairs
 from concepttransfer.analyses._caption_scores.chance import added, count, shuffles
 from concepttransfer.analyses._caption_scores.claims import Captioner, Setting, claims, control, score
 from concepttransfer.analyses._caption_scores.corpus import Corpus

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from concepttransfer.analyses import _recall_presence as m
+from concepttransfer.analyses._concept_recall import presence as m
 from concepttransfer.analyses._concept_recall.claims import REFERENCE, claims
 from concepttransfer.analyses._concept_recall.groups import KINDS, groups
 from concepttransfer.analyses._concept_recall.presence import Said

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from caption_samples import captions, described, drawn, needs_java, references
 
-from concepttransfer.analyses import _caption_measures as m
+from concepttransfer.analyses._caption_scores import measures as m
 from concepttransfer.analyses.caption_scores import caption_scores
 from concepttransfer.language import external_scorers
 from concepttransfer.language.caption_tokens import tokens

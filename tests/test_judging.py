@@ -10,7 +10,7 @@ from caption_samples import captions, references
 
 import concepttransfer as ct
 from concepttransfer import encoders
-from concepttransfer.analyses import _caption_measures as m
+from concepttransfer.analyses._caption_scores import measures as m
 from concepttransfer.analyses.caption_scores import caption_scores
 from concepttransfer.errors import MismatchError, MissingResourceError
 from concepttransfer.features import Features

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from concepttransfer.analyses import _awa_estimates as est
-from concepttransfer.analyses import _probe_attributes as attr
-from concepttransfer.analyses import _probe_claims as claims
+from concepttransfer.analyses._awa_errors import estimates as est
+from concepttransfer.analyses._linear_probe import attributes as attr
+from concepttransfer.analyses._linear_probe import claims
 from concepttransfer.analyses._linear_probe.classes import Pictures, drawn
 from concepttransfer.analyses._linear_probe.precision import average_precision, influence
 from concepttransfer.analyses.linear_probe import LinearProbe, linear_probe

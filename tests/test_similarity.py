@@ -10,9 +10,9 @@ import pytest
 from scipy import linalg, spatial, stats
 
 import concepttransfer as ct
-from concepttransfer.analyses import _similarity_chance as chance
-from concepttransfer.analyses import _similarity_claims as c
-from concepttransfer.analyses import _similarity_measures as m
+from concepttransfer.analyses._similarity import chance
+from concepttransfer.analyses._similarity import claims as c
+from concepttransfer.analyses._similarity import measures as m
 from concepttransfer.analyses.similarity import Similarity, similarity
 from concepttransfer.concepts.class_names import ClassNames, word_vectors_of
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, ShapeError

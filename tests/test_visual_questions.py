@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from concepttransfer.analyses import _vqa_estimates as est
+from concepttransfer.analyses._visual_questions import estimates as est
 from concepttransfer.analyses._visual_questions.chance import Questions, marks
 from concepttransfer.analyses._visual_questions.score import (
     accuracy,
