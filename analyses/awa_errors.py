@@ -11,6 +11,7 @@ import pandas as pd
 
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
+from concepttransfer.claims import Claim
 from concepttransfer.concepts import ConceptSet, Match
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.result import ESTIMATES, Result
@@ -63,25 +64,7 @@ class AwaErrors(Result):
         "jaccard": "float64",
     }
     figures: ClassVar[tuple[str, ...]] = ("shares", "similarity", "confusions", "examples")
-
-    @property
-    def encoders(self) -> tuple[str, ...]:
-        """The encoders measured, in the order given."""
-        return tuple(dict.fromkeys(self.table["encoder"]))
-
-    @property
-    def study(self) -> str:
-        """The study whose captions were scored."""
-        return str(self.estimates["study"].iloc[0])
-
-    def claim(self, system: str, measure: str, *, against: str | None = None, group: str = CLASSES) -> pd.Series[Any]:
-        """One row of `estimates`: about a system and a measure, its level or what it is `against`."""
-        e = self.estimates
-        same = e["against"].isna() if against is None else e["against"] == against
-        rows = e[(e["study"] == self.study) & (e["system"] == system) & (e["measure"] == measure) & same]
-        if group:
-            rows = rows[rows["group"] == group]
-        return rows.iloc[0] if len(rows) else pd.Series(np.nan, index=list(ESTIMATES))
+    main_group: ClassVar[str | None] = CLASSES
 
     def published(self, system: str, measure: str) -> float:
         """What the paper found for an encoder, NaN where nothing is known or the study is another."""
@@ -260,7 +243,7 @@ def _naming(encoder: str, scored: Sequence[_Scored], truth: Codes) -> Naming:
 
 
 def _estimates(
-    claims: Sequence[est.Claim],
+    claims: Sequence[Claim],
     study: str,
     on: str,
     truth: Codes,

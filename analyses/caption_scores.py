@@ -12,6 +12,7 @@ import pandas as pd
 
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
+from concepttransfer.claims import Claim
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.language.caption_tokens import TOKENISER
 from concepttransfer.manifest import Manifest
@@ -20,7 +21,6 @@ from concepttransfer.scoring.external_scores import ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
 from concepttransfer.scoring.training_texts import TrainingTexts
 
-from ._awa_errors.estimates import Claim
 from ._caption_scores import measures as m
 from ._caption_scores.claims import Captioner, Setting, claims, score
 from ._caption_scores.corpus import Corpus, frequency_texts, groups_of
@@ -68,16 +68,7 @@ class CaptionScores(Result):
         "not_in_training": "boolean",
     }
     figures: ClassVar[tuple[str, ...]] = ("scores", "variety", "examples")
-
-    @property
-    def encoders(self) -> tuple[str, ...]:
-        """The encoders measured, in the order given."""
-        return tuple(dict.fromkeys(self.table["encoder"]))
-
-    @property
-    def study(self) -> str:
-        """The study whose captions were scored."""
-        return str(self.estimates["study"].iloc[0])
+    main_group: ClassVar[str | None] = ALL
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -99,13 +90,6 @@ class CaptionScores(Result):
     def judged_by_itself(self) -> tuple[str, ...]:
         """Encoders whose weights are the judge's: their CLIPScores are no independent judgement."""
         return tuple(self.provenance["judge"].get("shares_weights_with", ()))
-
-    def claim(self, system: str, measure: str, *, against: str | None = None, group: str = ALL) -> pd.Series[Any]:
-        """One row of `estimates`: about a system and a measure, its level or what it is `against`."""
-        e = self.estimates
-        same = e["against"].isna() if against is None else e["against"] == against
-        rows = e[(e["system"] == system) & (e["measure"] == measure) & same & (e["group"] == group)]
-        return rows.iloc[0] if len(rows) else pd.Series(np.nan, index=list(ESTIMATES))
 
     def summary(self) -> str:
         """The main scores of each encoder with interval, chance and n; what was left out, and why."""

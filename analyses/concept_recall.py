@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from concepttransfer.analysis import On, analysis
@@ -42,16 +40,7 @@ class ConceptRecall(Result):
     kind: ClassVar[str] = "concept-recall"
     columns: ClassVar[dict[str, str]] = COLUMNS
     figures: ClassVar[tuple[str, ...]] = ("kinds", "categories", "nearness", "words", "examples")
-
-    @cached_property
-    def encoders(self) -> tuple[str, ...]:
-        """The encoders measured, in the order given."""
-        return tuple(dict.fromkeys(self.table["encoder"]))
-
-    @property
-    def study(self) -> str:
-        """The study whose captions were scored."""
-        return str(self.provenance["study"])
+    main_group: ClassVar[str | None] = "nouns"
 
     @property
     def tagger(self) -> str:
@@ -66,17 +55,6 @@ class ConceptRecall(Result):
     def categories(self, kind: Kind) -> list[str]:
         """The groups of a kind that hold a measured word, such as `nouns/animals`, in the grouping file's order."""
         return list(dict.fromkeys(word.rpartition("/")[0] for word in self.provenance["words"][kind]))
-
-    def claim(self, system: str, measure: str, *, against: str | None = None, group: str = "nouns") -> pd.Series[Any]:
-        """One row of `estimates`: about a system, a measure and a group, its level or what it is `against`."""
-        found = self._claims.get((system, measure, against, group))
-        return pd.Series(np.nan, index=list(ESTIMATES)) if found is None else self.estimates.iloc[found]
-
-    @cached_property
-    def _claims(self) -> dict[tuple[str, str, str | None, str], int]:
-        e = self.estimates
-        against = [None if pd.isna(value) else str(value) for value in e["against"]]
-        return {key: n for n, key in enumerate(zip(e["system"], e["measure"], against, e["group"], strict=True))}
 
     def words(self, kind: Kind = "nouns") -> pd.DataFrame:
         """A row a word and encoder: category, pictures it is true of, precision, recall and F1, each beside chance."""

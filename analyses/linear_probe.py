@@ -60,28 +60,12 @@ class LinearProbe(Result):
         "probability": "float64",
     }
     figures: ClassVar[tuple[str, ...]] = ("accuracy", "attributes", "shots")
-
-    @property
-    def encoders(self) -> tuple[str, ...]:
-        """The encoders probed, in the order given."""
-        return tuple(dict.fromkeys(self.table["encoder"]))
-
-    @property
-    def study(self) -> str:
-        """The study whose encoders were probed."""
-        return str(self.estimates["study"].iloc[0])
+    main_group: ClassVar[str | None] = CLASSES
 
     @property
     def settings(self) -> tuple[str, ...]:
         """The ways in which attribute probes were tested; none where no attributes are known."""
         return tuple(self.provenance["settings"])
-
-    def claim(self, system: str, measure: str, *, against: str | None = None, group: str = CLASSES) -> pd.Series[Any]:
-        """One row of `estimates`: about a system and a measure, its level or what it is `against`; NaN: none."""
-        e = self.estimates
-        same = e["against"].isna() if against is None else e["against"] == against
-        rows = e[(e["system"] == system) & (e["measure"] == measure) & (e["group"] == group) & same]
-        return rows.iloc[0] if len(rows) else pd.Series(np.nan, index=list(ESTIMATES))
 
     def attributes(self) -> pd.DataFrame:
         """A row an encoder, setting and attribute: average precision, that of the control task, and chance."""

@@ -57,22 +57,10 @@ class Similarity(Result):
         """The encoders compared, in the order given."""
         return tuple(self.provenance["compared"])
 
-    @property
-    def study(self) -> str:
-        """The study whose encoders were compared."""
-        return str(self.provenance["study"])
-
-    def claim(self, system: str, measure: str, against: str | None = None) -> pd.Series[Any]:
-        """One row of `estimates`; of two encoders in either order. All missing where there is none."""
-        e = self.estimates[self.estimates["measure"] == measure]
-        if against is None:
-            rows = e[(e["system"] == system) & e["against"].isna()]
-        else:
-            rows = e[
-                ((e["system"] == system) & (e["against"] == against))
-                | ((e["system"] == against) & (e["against"] == system))
-            ]
-        return rows.iloc[0] if len(rows) else pd.Series(np.nan, index=list(ESTIMATES))
+    def between(self, system: str, measure: str, other: str) -> pd.Series[Any]:
+        """One row of `estimates` about two encoders in either order, or an encoder and the language model."""
+        found = self.claim(system, measure, against=other)
+        return found if pd.notna(found["measure"]) else self.claim(other, measure, against=system)
 
     def summary(self) -> str:
         """The most and least alike encoders, and how alike each is to the language model, with interval and chance."""

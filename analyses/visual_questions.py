@@ -72,35 +72,20 @@ class VisualQuestions(Result):
         """The numbers of shots, from few to many."""
         return tuple(sorted({int(n) for n in self.table["shots"].unique()}))
 
-    @property
-    def study(self) -> str:
-        """The study whose answers were scored."""
-        return str(self.estimates["study"].iloc[0])
-
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """`all`, types of answers, types of questions, each from many questions to few."""
         return tuple(dict.fromkeys(self.estimates["group"]))
 
-    def claim(
+    def accuracy(
         self, system: str, shots: int, *, against: str | None = None, group: str = est.ALL, whole: bool = False
     ) -> pd.Series[Any]:
-        """One row of `estimates`: about a system with so many shots, its level or what it is `against`."""
-        return self._row(system, est.measure(shots, whole=whole), against, group)
+        """One row of `estimates`: the accuracy of a system with so many shots, or what it is `against`."""
+        return self.claim(system, est.measure(shots, whole=whole), against=against, group=group)
 
     def commonest(self, group: str = est.ALL) -> float:
         """The accuracy of always giving the commonest answer to questions of the type."""
-        return float(self._row(est.COMMONEST, "accuracy", None, group)["value"])
-
-    def _row(self, system: str, measure: str, against: str | None, group: str) -> pd.Series[Any]:
-        found = self._claims.get((system, measure, against, group))
-        return pd.Series(np.nan, index=list(ESTIMATES)) if found is None else self.estimates.iloc[found]
-
-    @cached_property
-    def _claims(self) -> dict[tuple[str, str, str | None, str], int]:
-        e = self.estimates
-        against = [None if pd.isna(value) else str(value) for value in e["against"]]
-        return {key: n for n, key in enumerate(zip(e["system"], e["measure"], against, e["group"], strict=True))}
+        return float(self.claim(est.COMMONEST, "accuracy", group=group)["value"])
 
     def summary(self) -> str:
         """Accuracy of each encoder with fewest and most shots, with interval, chance and n, and beside the blind."""

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -63,6 +64,7 @@ class Result(ABC):
         kind: the name of the analysis.
         columns: column -> pandas dtype of `table`: `string`, `int64`, `Int64`, `float64`, `bool`, `boolean`.
         figures: the names that `plot` knows.
+        main_group: the group of rows that `claim` is about where none is named; None: any.
         table: a row for each thing measured.
         estimates: a row for each claim, in the columns `ESTIMATES`.
         arrays: what is no row: coordinates, matrices, curves.
@@ -73,6 +75,7 @@ class Result(ABC):
     kind: ClassVar[str]
     columns: ClassVar[dict[str, str]]
     figures: ClassVar[tuple[str, ...]] = ()
+    main_group: ClassVar[str | None] = None
 
     table: pd.DataFrame = field(repr=False)
     estimates: pd.DataFrame = field(repr=False)
@@ -112,6 +115,42 @@ class Result(ABC):
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def study(self) -> str:
+        """The name of the study that it is about."""
+        known = self.provenance.get("study")
+        return str(known if known is not None or not len(self.estimates) else self.estimates["study"].iloc[0])
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The encoders that it is about, in the order given: those of the table's column `encoder`."""
+        return tuple(dict.fromkeys(self.table["encoder"]))
+
+    def claim(
+        self, system: str, measure: str, *, against: str | None = None, group: str | None = None
+    ) -> pd.Series[Any]:
+        """One row of `estimates`: about a system and a measure, its level or what it is `against`; all NaN: none.
+
+        `group` is the main one where it is not named; an empty one stands for any.
+        """
+        import numpy as np
+        import pandas as pd
+
+        group = self.main_group if group is None else group or None
+        found = self._claims.get((system, measure, against, group))
+        return pd.Series(np.nan, index=list(ESTIMATES)) if found is None else self.estimates.iloc[found]
+
+    @cached_property
+    def _claims(self) -> dict[tuple[str, str, str | None, str | None], int]:
+        """The first row of `estimates` about each system, measure, other and group; group None: of any group."""
+        about = self.estimates[["system", "measure", "against", "group"]].astype(object)
+        about = about.where(about.notna(), None)[self.estimates["study"] == self.study]
+        found: dict[tuple[str, str, str | None, str | None], int] = {}
+        for row, system, measure, against, group in about.itertuples(name=None):
+            found.setdefault((system, measure, against, group), row)
+            found.setdefault((system, measure, against, None), row)
+        return found
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of `table`."""

@@ -238,21 +238,21 @@ def made(n=60, seed=0, **options):
 def test_copies_are_alike_and_strangers_are_not():
     result = made(n_permutations=500)
     for measure in m.MEASURES:
-        same, other = result.claim("b", measure, "a"), result.claim("a-random", measure, "a")
+        same, other = result.between("b", measure, "a"), result.between("a-random", measure, "a")
         assert same["value"] == pytest.approx(1, abs=1e-6)
         assert same["high"] <= 1
         assert other["low"] <= other["chance"] <= other["high"]
         assert same["q"] < 0.05 < other["p"]
         assert (same["n"], same["group"]) == (60, c.PICTURES)
-        level = result.claim("a", measure, c.LANGUAGE_MODEL)
+        level = result.between("a", measure, c.LANGUAGE_MODEL)
         assert level["n"] == 12
         assert np.isnan(level["p"])  # 12 classes: fewer than 20
         assert "no p: 12 classes" in level["method"]
-        beyond = result.claim("a", measure + c.WITH, "a-random")
-        lower = result.claim("a-random", measure, c.LANGUAGE_MODEL)
+        beyond = result.between("a", measure + c.WITH, "a-random")
+        lower = result.between("a-random", measure, c.LANGUAGE_MODEL)
         assert beyond["value"] == pytest.approx(level["value"] - lower["value"])
         assert beyond["low"] < beyond["value"] < beyond["high"]
-    assert result.claim("a", m.CKA + c.WITH, "a-random")["low"] > 0
+    assert result.between("a", m.CKA + c.WITH, "a-random")["low"] > 0
 
 
 def test_class_means_are_compared_with_the_names_of_their_classes():
@@ -265,7 +265,7 @@ def test_class_means_are_compared_with_the_names_of_their_classes():
     means = x.astype(np.float32).reshape(12, 5, 6).mean(1)
     for measure in (m.CKA, m.RSA, m.PROCRUSTES):
         value = FUNCTIONS[measure](means.astype(float), vectors.astype(float))
-        assert result.claim("a", measure, c.LANGUAGE_MODEL)["value"] == pytest.approx(value, abs=1e-5)
+        assert result.between("a", measure, c.LANGUAGE_MODEL)["value"] == pytest.approx(value, abs=1e-5)
 
 
 def test_q_is_over_the_pairs_of_encoders():
@@ -279,7 +279,7 @@ def test_q_is_over_the_pairs_of_encoders():
 
 def test_the_stitching_loss_is_the_mean_of_the_seeds_and_stands_beside_the_controls():
     result = made()
-    level, less = result.claim("a", c.STITCHING), result.claim("a", c.STITCHING, "a-random")
+    level, less = result.claim("a", c.STITCHING), result.between("a", c.STITCHING, "a-random")
     assert level["value"] == pytest.approx(1.1)
     reach = stats.t.ppf(0.975, 2) * 0.1 / 3**0.5
     assert (level["low"], level["high"]) == pytest.approx((1.1 - reach, 1.1 + reach))
@@ -315,7 +315,7 @@ def test_a_study_compares_its_encoders_and_a_tuned_one_is_as_its_fit_left_it():
     result = study.analyze("similarity", encoders=["nfrn50", "nfrn50-tuned"], on="dev", n_permutations=100)
     assert result.encoders == ("nfrn50", "nfrn50-random", "nfrn50-tuned")
     assert result.study == "microworld"
-    assert 0.3 < result.claim("nfrn50", m.CKA, "nfrn50-tuned")["value"] < 0.999
+    assert 0.3 < result.between("nfrn50", m.CKA, "nfrn50-tuned")["value"] < 0.999
     assert "microworld" in result.summary()
     assert result.estimates["n"].dropna().min() >= 4
 
@@ -332,17 +332,17 @@ def test_rows_are_drawn_without_replacement_and_their_order_does_not_matter():
     assert moved.estimates["value"].to_numpy() == pytest.approx(plain.estimates["value"].to_numpy())
     assert set(few.estimates["n"]) == {30}
     assert "60 more pictures were not drawn" in few.summary()
-    assert few.claim("a", m.CKA, "b")["value"] != pytest.approx(plain.claim("a", m.CKA, "b")["value"])
+    assert few.between("a", m.CKA, "b")["value"] != pytest.approx(plain.between("a", m.CKA, "b")["value"])
 
 
 def test_the_figures_draw_the_numbers_and_say_chance_and_n():
     result = made()
     texts = {name: [t.get_text() for t in result.plot(name).findobj(_text())] for name in result.figures}
-    assert f"{result.claim('a', m.PROCRUSTES, 'a-random')['value']:.2f}" in texts["pictures"]
-    assert f"{result.claim('a', m.NEIGHBOURS, 'b')['chance']:.2f}" in texts["pictures"]
+    assert f"{result.between('a', m.PROCRUSTES, 'a-random')['value']:.2f}" in texts["pictures"]
+    assert f"{result.between('a', m.NEIGHBOURS, 'b')['chance']:.2f}" in texts["pictures"]
     assert any("60 pictures" in text for text in texts["pictures"])
     assert any("12 class names" in text for text in texts["language-model"])
-    assert f"{result.claim('b', m.RSA, c.LANGUAGE_MODEL)['value']:.2f}" in texts["language-model"]
+    assert f"{result.between('b', m.RSA, c.LANGUAGE_MODEL)['value']:.2f}" in texts["language-model"]
     assert "1.10" in texts["language-model"]
     assert not any("microworld" in text for text in texts["pictures"])
 
@@ -360,7 +360,7 @@ def test_it_is_saved_and_loaded_as_it_was(tmp_path):
     assert loaded == result == made()
     assert loaded.summary() == result.summary()
     head = result.headline().set_index("encoder")
-    level = result.claim("a", m.RSA, c.LANGUAGE_MODEL)
+    level = result.between("a", m.RSA, c.LANGUAGE_MODEL)
     assert head.loc["a", "RSA with words (chance)"] == f"{level['value']:.2f} ({level['chance']:.2f})"
     assert head.loc["a", "most alike (CKA)"] == "b 1.00"
     assert head.loc["a", "stitching loss"] == "1.100"
@@ -404,14 +404,14 @@ def test_one_class_is_no_arrangement_and_more_classes_than_pictures_are_those_th
     assert not one.estimates["against"].eq(c.LANGUAGE_MODEL).any()
     assert "1 classes have pictures, and 4 are needed" in one.summary()
     many = similarity(given, words(50, 20, np.random.default_rng(0).normal(size=(50, 5))), None, n_permutations=50)
-    assert many.claim("a", m.CKA, c.LANGUAGE_MODEL)["n"] == 20
+    assert many.between("a", m.CKA, c.LANGUAGE_MODEL)["n"] == 20
     nothing = ClassNames(("x",), np.ones((1, 3), np.float32), {}, "m", "k")
     none = similarity(given, nothing, None, n_permutations=50)
     assert "0 classes have pictures" in none.summary()
     for result, name in itertools.product((one, many, none), Similarity.figures):
         result.plot(name)
     alone = similarity([given[0]], words(5, 20, np.random.default_rng(0).normal(size=(5, 9))), None, n_permutations=50)
-    assert pd.notna(alone.claim("a", m.PROCRUSTES, c.LANGUAGE_MODEL)["value"])
+    assert pd.notna(alone.between("a", m.PROCRUSTES, c.LANGUAGE_MODEL)["value"])
     alone.plot("pictures")
     assert len(alone.headline()) == 1
 

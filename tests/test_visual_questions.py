@@ -234,17 +234,17 @@ def test_levels_are_means_of_the_table_by_group(result):
         kinds = {est.ALL: rows, "question type: is": rows[rows["question_type"] == "is"]}
         kinds["answer type: other"] = rows[rows["answer_type"] == "other"]
         for group, some in kinds.items():
-            claim = result.claim(encoder, shots, group=group)
+            claim = result.accuracy(encoder, shots, group=group)
             assert claim["value"] == pytest.approx(some["accuracy"].mean())
             assert claim["chance"] == pytest.approx(some["chance"].mean())
             assert claim["n"] == some["row_id"].nunique()
             assert claim["low"] < claim["value"] < claim["high"]
-            above = result.claim(encoder, shots, group=group, against="chance")
+            above = result.accuracy(encoder, shots, group=group, against="chance")
             assert above["value"] == pytest.approx(claim["value"] - claim["chance"], abs=1e-12)
-        assert result.claim(encoder, shots, whole=True)["value"] == pytest.approx(rows["whole"].mean())
-    clip, blind = result.claim("clip", 0), result.claim("blind", 0)
+        assert result.accuracy(encoder, shots, whole=True)["value"] == pytest.approx(rows["whole"].mean())
+    clip, blind = result.accuracy("clip", 0), result.accuracy("blind", 0)
     assert (clip["n_seeds"], clip["n_clusters"]) == (3, 100)
-    against = result.claim("clip", 0, against="blind")
+    against = result.accuracy("clip", 0, against="blind")
     assert against["value"] == pytest.approx(clip["value"] - blind["value"])
     assert against["chance"] == pytest.approx(clip["chance"] - blind["chance"])
     assert (against["p"] < 0.01, against["n_seeds"]) == (True, 3)
@@ -269,7 +269,7 @@ def test_chance_gives_the_answers_to_other_questions_of_the_type(how):
 
 def test_a_constant_answer_is_never_above_chance(manifest):
     given = answers(manifest, dict.fromkeys(unrelated(manifest, np.random.default_rng(0)), "yes"))
-    claim = visual_questions([given], manifest, n_resamples=100).claim("clip", 0, against="chance")
+    claim = visual_questions([given], manifest, n_resamples=100).accuracy("clip", 0, against="chance")
     assert (claim["value"], claim["low"], claim["high"], claim["p"]) == (pytest.approx(0), 0, 0, 1)
 
 
@@ -290,9 +290,9 @@ def test_cutting_to_the_truth_helps_and_is_said(manifest):
         visual_questions([answers(manifest, wordy)], manifest, truncate=how, n_resamples=20)
         for how in ("first-line", "gt-longest")
     )
-    assert line.claim("clip", 0)["value"] == 0
-    assert cut.claim("clip", 0)["value"] > 0.6
-    assert cut.claim("clip", 0, whole=True)["value"] == 0
+    assert line.accuracy("clip", 0)["value"] == 0
+    assert cut.accuracy("clip", 0)["value"] > 0.6
+    assert cut.accuracy("clip", 0, whole=True)["value"] == 0
     assert "reads the truth" in cut.summary()
     assert "whole texts 0.0 %" in cut.summary()
     assert "reads the truth" not in line.summary()
@@ -321,7 +321,7 @@ def test_order_of_questions_and_of_encoders_does_not_matter(manifest):
     moved = [Answers(**{**vars(one), "manifest_id": shuffled.id}) for one in (b, a)]
     one, other = visual_questions([a, b], manifest, n_resamples=500), visual_questions(moved, shuffled, n_resamples=500)
     for against in (None, "chance", "blind"):
-        x, y = one.claim("clip", 0, against=against), other.claim("clip", 0, against=against)
+        x, y = one.accuracy("clip", 0, against=against), other.accuracy("clip", 0, against=against)
         assert x["value"] == pytest.approx(y["value"])
         assert (x["low"], x["high"]) == (pytest.approx(y["low"], abs=0.015), pytest.approx(y["high"], abs=0.015))
 
@@ -419,12 +419,12 @@ def test_what_is_too_little_has_no_p_and_one_picture_no_interval():
     manifest = asked(30, per_picture=2)
     rng = np.random.default_rng(0)
     few = visual_questions([answers(manifest, unrelated(manifest, rng))], manifest, n_resamples=50)
-    claim = few.claim("clip", 0, against="chance")
+    claim = few.accuracy("clip", 0, against="chance")
     assert np.isnan(claim["p"])
     assert "no p: 15 pictures" in claim["method"]
     manifest = asked(6, per_picture=6)
     one = visual_questions([answers(manifest, unrelated(manifest, rng))], manifest, n_resamples=50)
-    assert np.isnan(one.claim("clip", 0)["low"])
+    assert np.isnan(one.accuracy("clip", 0)["low"])
     assert "interval" not in one.summary()
     for name in one.figures:
         one.plot(name)
@@ -459,7 +459,7 @@ def test_what_cannot_be_scored_is_refused_or_counted(manifest):
         "some", tuple(Row(r.id, r.picture, r.texts * (i > 9), r.labels) for i, r in enumerate(manifest.rows))
     )
     left = visual_questions([a], some, n_resamples=20)
-    assert left.claim("clip", 0)["n"] == 290
+    assert left.accuracy("clip", 0)["n"] == 290
     assert "10 questions were left out" in left.summary()
     untyped = Manifest("u", tuple(Row(r.id, r.picture, r.texts, {"question": "?"}) for r in manifest.rows))
     assert "question type: unknown" in visual_questions([a], untyped, n_resamples=20).groups
@@ -470,7 +470,7 @@ def texts_of(figure):
 
 
 def test_sentence_table_and_figures_say_what_the_claims_say(manifest, result):
-    clip, against = result.claim("clip", 4), result.claim("clip", 4, against="blind")
+    clip, against = result.accuracy("clip", 4), result.accuracy("clip", 4, against="blind")
     value = f"{100 * clip['value']:.1f} % right after 4 examples (95 % interval {100 * clip['low']:.1f} to"
     assert value in result.summary()
     assert f"{100 * against['value']:+.1f} points against blind" in result.summary()
@@ -493,7 +493,7 @@ def test_sentence_table_and_figures_say_what_the_claims_say(manifest, result):
     assert table["accuracy, %"].iloc[-1] == round(100 * result.commonest(), 1)
     said_in = {name: texts_of(result.plot(name)) for name in result.figures}
     assert {"clip", "clip-random", "blind", "0", "4"} <= set(said_in["shots"])
-    assert f"is ({result.claim('clip', 4, group='question type: is')['n']})" in said_in["types"]
+    assert f"is ({result.accuracy('clip', 4, group='question type: is')['n']})" in said_in["types"]
     assert sum("not kept" in text for text in said_in["examples"]) == 8
     assert not any("microworld" in text for texts in said_in.values() for text in texts)
 

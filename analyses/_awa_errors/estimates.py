@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from concepttransfer.claims import ABOVE, CHANCE, Claim, corrected, is_random
 from concepttransfer.resampling import Ratio, Sampled, Unit, resample
 from concepttransfer.statistics import (
     MEASURABLE_CLUSTERS,
     MEASURABLE_ROWS,
     Estimate,
     Floats,
-    false_discovery,
     permutation_p,
 )
 
@@ -26,23 +26,9 @@ OVERLAP, JACCARD = "attribute overlap of wrong names", "Jaccard overlap of wrong
 COMPARED = (WUP, OVERLAP)
 """Measures of errors in which encoders are compared; Jaccard overlap says what overlap says, and is a level only."""
 BOTH = ", where both are wrong"
-ABOVE = ", above chance"
-CHANCE = "chance"
 UNIFORM, COMMONEST = "uniform", "commonest class"
 GROUPS: dict[Unit, str] = {"classes": "classes like these", "pictures": "these classes"}
-RANDOM = "-random"
 PAIR_DRAWS = 100
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An estimate and what it is about; the fields are those of `Result.estimates`."""
-
-    system: str
-    group: str
-    measure: str
-    against: str | None
-    estimate: Estimate
 
 
 @dataclass(frozen=True)
@@ -107,22 +93,6 @@ def pairs(namings: Sequence[Naming]) -> list[tuple[Naming, Naming]]:
     """Every two encoders, in the order given, a random one second."""
     found = itertools.combinations(namings, 2)
     return [(b, a) if is_random(a.system) and not is_random(b.system) else (a, b) for a, b in found]
-
-
-def is_random(system: str) -> bool:
-    """Whether an encoder is a random control, by its name."""
-    return system.endswith(RANDOM)
-
-
-def corrected(rows: Sequence[Claim]) -> list[Claim]:
-    """The same claims with q. What is tested once counts once, though it is said of a level and of its surplus."""
-    keys = [(c.system, c.measure.removesuffix(ABOVE), "" if c.against == CHANCE else c.against) for c in rows]
-    family = {key: c.estimate.p for key, c in zip(keys, rows, strict=True) if np.isfinite(c.estimate.p)}
-    q = dict(zip(family, false_discovery(list(family.values())), strict=True))
-    return [
-        replace(c, estimate=replace(c.estimate, q=float(q[key]))) if np.isfinite(c.estimate.p) else c
-        for key, c in zip(keys, rows, strict=True)
-    ]
 
 
 def _measure(naming: Naming, errors: WrongNames, similarities: Mapping[str, Floats]) -> Iterator[tuple[Key, Measured]]:

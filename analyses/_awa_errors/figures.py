@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED, PALETTE
+from concepttransfer.claims import CHANCE, is_random
+from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
+from concepttransfer.wording import percent, signed, two
 
 from . import estimates as est
 from .arrays import KEYS
-from .words import OfStudy, is_microworld, percent, signed, two
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,23 +22,6 @@ if TYPE_CHECKING:
 
 THESE = est.GROUPS["pictures"]
 PANELS = {est.WUP: "Wu-Palmer similarity to the truth", est.OVERLAP: "share of the true class's attributes"}
-
-
-def titled(figure: Figure, result: OfStudy, title: str) -> Figure:
-    """Head a figure, and say below it when it is about the embedded world."""
-    figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    if is_microworld(result):
-        figure.supxlabel(
-            "microworld: tiny models that learnt from drawings", x=0.01, ha="left", fontsize=8, color=MUTED
-        )
-    return figure
-
-
-def colours(encoders: tuple[str, ...]) -> dict[str, str]:
-    """A colour for each encoder; a random control has that of the encoder it stands beside."""
-    kinds = dict.fromkeys(encoder.removesuffix(est.RANDOM) for encoder in encoders)
-    found = {kind: PALETTE[i % len(PALETTE)] for i, kind in enumerate(kinds)}
-    return {encoder: found[encoder.removesuffix(est.RANDOM)] for encoder in encoders}
 
 
 def shares(result: AwaErrors) -> Figure:
@@ -62,10 +46,10 @@ def shares(result: AwaErrors) -> Figure:
 
 def _share(axes: Axes, result: AwaErrors, encoder: str, y: int) -> None:
     claim, these = result.claim(encoder, est.RIGHT), result.claim(encoder, est.RIGHT, group=THESE)
-    colour = colours(result.encoders)[encoder]
+    colour = colours(result)[encoder]
     axes.plot([100 * these["low"], 100 * these["high"]], [y, y], color=colour, alpha=0.35, lw=6, solid_capstyle="butt")
     axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
-    fill = "white" if est.is_random(encoder) else colour
+    fill = "white" if is_random(encoder) else colour
     axes.plot(100 * claim["value"], y, "o", color=colour, mfc=fill, ms=7, mew=1.4)
     axes.plot([100 * claim["chance"]] * 2, [y - 0.3, y + 0.3], color=MUTED, lw=1.4)
     if y == 0:
@@ -97,14 +81,14 @@ def similarity(result: AwaErrors) -> Figure:
 
 def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> None:
     key, edges = KEYS[measure], result.arrays["edges"]
-    row, colour = result.encoders.index(encoder), colours(result.encoders)[encoder]
+    row, colour = result.encoders.index(encoder), colours(result)[encoder]
     errors, chance = result.arrays[f"{key}_errors"][row], result.arrays[f"{key}_chance"][row]
     top = max(errors.max(), chance.max(), 1e-9)
     axes.stairs(errors / top, edges, fill=True, color=colour, alpha=0.45)
     axes.stairs(chance / top, edges, color=MUTED, lw=1.1)
     claim = result.claim(encoder, measure)
     if pd.notna(claim["value"]):
-        _means(axes, claim, result.claim(encoder, measure, against=est.CHANCE), colour)
+        _means(axes, claim, result.claim(encoder, measure, against=CHANCE), colour)
     axes.set_ylim(-0.4, 1.5)
     axes.set_xlim(0, 1)
     axes.set_yticks([])
@@ -114,7 +98,7 @@ def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> 
 
 def _means(axes: Axes, claim: pd.Series[Any], surplus: pd.Series[Any], colour: str) -> None:
     axes.plot([claim["low"], claim["high"]], [-0.2, -0.2], color=colour, lw=1.4)
-    fill = "white" if est.is_random(str(claim["system"])) else colour
+    fill = "white" if is_random(str(claim["system"])) else colour
     axes.plot(claim["value"], -0.2, "o", color=colour, mfc=fill, ms=5, mew=1.2)
     axes.plot([claim["chance"]] * 2, [-0.33, -0.07], color=MUTED, lw=1.4)
     words = f"{two(claim['value'])}, by chance {two(claim['chance'])}: {signed(surplus['value'])}"

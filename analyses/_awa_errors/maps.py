@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from concepttransfer.figures import FAINT, INK, MUTED
-
-from .figures import titled
+from concepttransfer.figures import FAINT, INK, MOST_LINES, MUTED, PICTURE, RIGHT, TEXT, WRONG, show_picture, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +16,8 @@ if TYPE_CHECKING:
 
     from ..awa_errors import AwaErrors
 
-RIGHT, WRONG = "#2f7d4f", "#b23a2e"
-MOST_LINES = 10
 FEW = 25
 LINE = 62
-PICTURE, TEXT = 1.35, 4.15
 
 
 def confusions(result: AwaErrors) -> Figure:
@@ -106,18 +100,6 @@ def examples(result: AwaErrors) -> Figure:
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), result.encoders[:lines])
     shown = f"{result.encoders[0]} names {int(table[table['encoder'] == result.encoders[0]]['right'].sum())}"
     return titled(figure, result, f"Examples, drawn at random so that {shown} of {len(rows)} right")
-
-
-def show_picture(axes: Axes, content: bytes | None) -> None:
-    """Draw a thumbnail, or say that there is none."""
-    if content is None:
-        axes.text(0.5, 0.5, "picture\nnot kept", ha="center", va="center", color=MUTED, fontsize=8)
-        axes.set(xlim=(0, 1), ylim=(0, 1))
-        return
-    from PIL import Image
-
-    axes.imshow(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), interpolation="antialiased")
-    axes.set_anchor("N")
 
 
 def _said(axes: Axes, table: Any, encoders: tuple[str, ...]) -> None:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, two
 
 from . import estimates as est
 
 if TYPE_CHECKING:
     from ..awa_errors import AwaErrors
-
-
-class OfStudy(Protocol):
-    """A result that knows its study."""
-
-    @property
-    def study(self) -> str:
-        """The study's name."""
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Where it came from."""
-
-
-MICROWORLD = "In the microworld, whose networks learnt from drawings, "
-
-
-def is_microworld(result: OfStudy) -> bool:
-    """Whether the result is about the embedded world, which everything that is shown must say."""
-    return bool(result.provenance.get("microworld")) or "microworld" in result.study
 
 
 def sentence(result: AwaErrors) -> str:
@@ -44,37 +26,15 @@ def sentence(result: AwaErrors) -> str:
 def _of_encoder(result: AwaErrors, encoder: str) -> str:
     right = result.claim(encoder, est.RIGHT)
     seeds = f" (mean of {right['n_seeds']} seeds)" if right["n_seeds"] > 1 else ""
-    said = (
-        f"{encoder} names {percent(right['value'])} % of {right['n']} pictures right{seeds} {_beside(right, percent)}"
-    )
+    said = f"{encoder} names {percent(right['value'])} % of {right['n']} pictures right{seeds} {beside(right, percent)}"
     wup, overlap = result.claim(encoder, est.WUP), result.claim(encoder, est.OVERLAP)
     if pd.isna(wup["value"]):
         return f"{said} and none wrongly"
     said += f", and its wrong names of {wup['n']} pictures have a Wu-Palmer similarity of {two(wup['value'])} "
-    said += _beside(wup, two)
+    said += beside(wup, two)
     if pd.notna(overlap["value"]):
-        said += f" and {two(overlap['value'])} of the true class's attributes {_beside(overlap, two)}"
+        said += f" and {two(overlap['value'])} of the true class's attributes {beside(overlap, two)}"
     return said + (" (too few for a p)" if pd.isna(wup["p"]) else "")
-
-
-def _beside(claim: pd.Series[Any], show: Any) -> str:
-    interval = f"95 % interval {show(claim['low'])} to {show(claim['high'])}, " if pd.notna(claim["low"]) else ""
-    return f"({interval}chance {show(claim['chance'])})"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, with one decimal."""
-    return f"{100 * share:.1f}"
-
-
-def two(value: float) -> str:
-    """Two decimals."""
-    return f"{value:.2f}"
-
-
-def signed(value: float) -> str:
-    """Two decimals with their sign; what rounds to nothing has none."""
-    return f"{value:+.2f}" if round(value, 2) else "0.00"
 
 
 def headline(result: AwaErrors) -> pd.DataFrame:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from concepttransfer.claims import CHANCE, RANDOM, Claim, corrected
 from concepttransfer.resampling import Sampled
 from concepttransfer.scoring.external_scores import Counts, ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
 from concepttransfer.statistics import MEASURABLE_ROWS, Estimate, Floats
 
-from .._awa_errors.estimates import CHANCE, RANDOM, Claim, corrected
 from . import measures as m
 from .chance import Counted, added, count, shuffles
 from .corpus import Corpus

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concepttransfer.captioning import Captions
+from concepttransfer.claims import Claim
 from concepttransfer.scoring.training_texts import TrainingTexts
 
-from .._awa_errors.estimates import Claim
 from . import measures as m
 from .claims import Captioner, Key, plain
 from .corpus import Corpus

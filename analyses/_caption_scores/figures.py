@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import INK, MUTED
+from concepttransfer.claims import is_random
+from concepttransfer.figures import INK, MUTED, colours, titled
 
-from .._awa_errors.estimates import is_random
-from .._awa_errors.figures import colours, titled
 from . import measures as m
 from .diversity import REFERENCES
 from .words import hundred, mark
@@ -69,7 +68,7 @@ def _score(axes: Axes, result: CaptionScores, about: tuple[str, str, str], y: in
     claim = result.claim(encoder, measure, group=group)
     if pd.isna(claim["value"]):
         return
-    colour = colours(result.encoders)[encoder]
+    colour = colours(result)[encoder]
     whole = group == result.groups[0]
     axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
     fill = "white" if is_random(encoder) else colour
@@ -94,7 +93,7 @@ def variety(result: CaptionScores) -> Figure:
         for y, encoder in enumerate(result.encoders):
             claim = result.claim(encoder, measure)
             if pd.notna(claim["value"]):
-                _bar(axes, claim, colours(result.encoders)[encoder], y, fill=not is_random(encoder))
+                _bar(axes, claim, colours(result)[encoder], y, fill=not is_random(encoder))
         references = result.claim(REFERENCES, measure)["value"]
         if pd.notna(references):
             axes.axvline(references, color=MUTED, lw=1.4)

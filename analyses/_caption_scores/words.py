@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._awa_errors.words import MICROWORLD, is_microworld
+from concepttransfer.wording import MICROWORLD, is_microworld
+
 from . import measures as m
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED
+from concepttransfer.claims import is_random
+from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
 
-from .._awa_errors.estimates import is_random
-from .._awa_errors.figures import colours, titled
 from . import presence as m
 from .claims import REFERENCE
 
@@ -38,7 +37,7 @@ def kinds(result: ConceptRecall) -> Figure:
             axes = grid[row, column]
             for y, encoder in enumerate(encoders):
                 claim = result.claim(encoder, measure, group=kind)
-                _dot(axes, claim, y, colours(encoders)[encoder], 100, number=True, height=0.3)
+                _dot(axes, claim, y, colours(result)[encoder], 100, number=True, height=0.3)
             _lines(axes, encoders if column == 0 else [""] * len(encoders))
             reference = result.claim(REFERENCE, measure, group=kind)["value"]
             if pd.notna(reference):
@@ -100,7 +99,7 @@ def _grid(
         for column, measure in enumerate(measures):
             _blocks(grid[row, column], result, groups, measure, scale)
         grid[row, 0].set_yticks(range(len(groups)), [_named(result, group) for group in groups])
-    _legend(figure, result.encoders)
+    _legend(figure, result)
     return figure, grid
 
 
@@ -111,7 +110,7 @@ def _blocks(axes: Axes, result: ConceptRecall, groups: Sequence[str], measure: s
         for n, encoder in enumerate(encoders):
             y = place + (n - (len(encoders) - 1) / 2) * step
             claim = result.claim(encoder, measure, group=group)
-            _dot(axes, claim, y, colours(encoders)[encoder], scale, number=False, height=0.4 * step)
+            _dot(axes, claim, y, colours(result)[encoder], scale, number=False, height=0.4 * step)
         reference = result.claim(REFERENCE, measure, group=group)["value"]
         if pd.notna(reference):
             axes.plot(scale * reference, place, "D", color=MUTED, mfc="none", ms=5, mew=1, zorder=1)
@@ -152,13 +151,13 @@ def _lines(axes: Axes, names: Sequence[str]) -> None:
     axes.locator_params(axis="x", nbins=5)
 
 
-def _legend(figure: Figure, encoders: Sequence[str]) -> None:
+def _legend(figure: Figure, result: ConceptRecall) -> None:
     from matplotlib.lines import Line2D
 
-    colour = colours(tuple(encoders))
+    encoders = result.encoders
     handles = [
-        Line2D([], [], color=colour[e], marker="o", ms=5, mfc="white" if is_random(e) else colour[e], label=e)
-        for e in encoders
+        Line2D([], [], color=colour, marker="o", ms=5, mfc="white" if is_random(encoder) else colour, label=encoder)
+        for encoder, colour in colours(result).items()
     ]
     figure.legend(
         handles=handles, loc="outside lower right", ncols=len(encoders) if len(encoders) < 6 else -(-len(encoders) // 2)

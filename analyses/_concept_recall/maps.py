@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED
+from concepttransfer.figures import FAINT, INK, MUTED, show_picture, titled
 
-from .._awa_errors.figures import titled
-from .._awa_errors.maps import show_picture
 from . import presence as m
 
 if TYPE_CHECKING:

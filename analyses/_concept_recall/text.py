@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._awa_errors.words import MICROWORLD, is_microworld, percent, two
+from concepttransfer.wording import MICROWORLD, is_microworld, percent, two
+
 from . import presence as m
 from .groups import Kind
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from concepttransfer.claims import ABOVE, CHANCE, Claim, corrected
 from concepttransfer.resampling import Ratio, Sampled, resample
 from concepttransfer.statistics import Floats, permutation_p
 
@@ -56,7 +57,7 @@ Drawn = Mapping[tuple[str, str], est.Drawn]
 """By encoder and measure; a control task's measures end in `BY_CONTROL`."""
 
 
-def claims(probed: Sequence[Probed], *, n_resamples: int, seed: int) -> list[est.Claim]:
+def claims(probed: Sequence[Probed], *, n_resamples: int, seed: int) -> list[Claim]:
     """Every claim about each encoder and each pair, with q over the tests of chance and over the differences.
 
     Args:
@@ -70,7 +71,7 @@ def claims(probed: Sequence[Probed], *, n_resamples: int, seed: int) -> list[est
     about = [claim for one in probed for claim in _about_one(one, drawn, n_resamples, rng)]
     pairs = est.pairs([one.naming for one in probed])
     between = [claim for a, b in pairs for claim in _about_two(a.system, b.system, drawn, n_resamples, rng)]
-    return [*est.corrected(about), *est.corrected(between)]
+    return [*corrected(about), *corrected(between)]
 
 
 def _measures(one: Probed) -> Iterator[tuple[str, est.Measured]]:
@@ -105,7 +106,7 @@ def _draw(measured: Mapping[tuple[str, str], est.Measured], truth: Codes, n: int
     return {key: est.Drawn(level, surplus, one.chance) for (key, one), level, surplus in found}
 
 
-def _about_one(one: Probed, drawn: Drawn, n: int, rng: np.random.Generator) -> Iterator[est.Claim]:
+def _about_one(one: Probed, drawn: Drawn, n: int, rng: np.random.Generator) -> Iterator[Claim]:
     names = {ACCURACY: one.naming} | {few(shots): found for shots, found in one.few.items()}
     for (encoder, measure), found in drawn.items():
         if encoder != one.encoder:
@@ -115,7 +116,7 @@ def _about_one(one: Probed, drawn: Drawn, n: int, rng: np.random.Generator) -> I
         else:
             tested = (found.surplus.p_zero(rng), SIGNS)
         yield from est.claim_twice(found.level, (encoder, measure, None), found.chance, tested, n)
-        yield from est.claim_twice(found.surplus, (encoder, measure, est.CHANCE), 0.0, tested, n)
+        yield from est.claim_twice(found.surplus, (encoder, measure, CHANCE), 0.0, tested, n)
     for setting in one.attributes[0]:
         selective = drawn[one.encoder, setting] - drawn[one.encoder, setting + BY_CONTROL]
         yield from _difference(selective, (one.encoder, setting, CONTROL), n, rng)
@@ -128,15 +129,15 @@ def _names_p(names: Naming, n: int, rng: np.random.Generator) -> float:
     return permutation_p(float(np.trace(surplus)), renamed(surplus[None], permutations)[:, 0])
 
 
-def _about_two(one: str, other: str, drawn: Drawn, n: int, rng: np.random.Generator) -> Iterator[est.Claim]:
+def _about_two(one: str, other: str, drawn: Drawn, n: int, rng: np.random.Generator) -> Iterator[Claim]:
     measures = [m for system, m in drawn if system == one and not m.endswith(BY_CONTROL) and (other, m) in drawn]
     for measure in measures:
         yield from _difference(drawn[one, measure] - drawn[other, measure], (one, measure, other), n, rng)
 
 
-def _difference(found: est.Drawn, about: tuple[str, str, str], n: int, rng: np.random.Generator) -> Iterator[est.Claim]:
+def _difference(found: est.Drawn, about: tuple[str, str, str], n: int, rng: np.random.Generator) -> Iterator[Claim]:
     system, measure, against = about
     surplus: Sampled = found.surplus
     tested = (surplus.p_zero(rng), SWAPPED)
     yield from est.claim_twice(found.level, about, found.chance, tested, n)
-    yield from est.claim_twice(surplus, (system, measure + est.ABOVE, against), 0.0, tested, n)
+    yield from est.claim_twice(surplus, (system, measure + ABOVE, against), 0.0, tested, n)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED
+from concepttransfer.claims import is_random
+from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
+from concepttransfer.wording import percent, signed, two
 
-from .._awa_errors import estimates as est
-from .._awa_errors.figures import THESE, colours, titled
-from .._awa_errors.words import percent, signed, two
+from .._awa_errors.figures import THESE
 from . import claims
 from .classes import SHOTS
 from .words import ORDER
@@ -47,7 +47,7 @@ def accuracy(result: LinearProbe) -> Figure:
 
 def _accuracy(axes: Axes, result: LinearProbe, encoder: str, y: int) -> None:
     claim, these = result.claim(encoder, claims.ACCURACY), result.claim(encoder, claims.ACCURACY, group=THESE)
-    colour = colours(result.encoders)[encoder]
+    colour = colours(result)[encoder]
     axes.plot([100 * these["low"], 100 * these["high"]], [y, y], color=colour, alpha=0.35, lw=6, solid_capstyle="butt")
     axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
     axes.plot(100 * claim["value"], y, "o", color=colour, mfc=_fill(encoder, colour), ms=7, mew=1.4)
@@ -60,7 +60,7 @@ def _accuracy(axes: Axes, result: LinearProbe, encoder: str, y: int) -> None:
 
 
 def _fill(encoder: str, colour: str) -> str:
-    return "white" if est.is_random(encoder) else colour
+    return "white" if is_random(encoder) else colour
 
 
 def attributes(result: LinearProbe) -> Figure:
@@ -95,7 +95,7 @@ def _count(claim: pd.Series[Any]) -> str:
 
 def _attributes(axes: Axes, result: LinearProbe, encoder: str, setting: str) -> None:
     at = result.encoders.index(encoder), result.settings.index(setting)
-    colour = colours(result.encoders)[encoder]
+    colour = colours(result)[encoder]
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, zorder=1)
     own, control = result.arrays["ap"][at], result.arrays["ap_control"][at]
     axes.plot(control, own, "o", color=colour, mfc=_fill(encoder, colour), ms=3.4, mew=0.7, alpha=0.75, zorder=2)
@@ -122,11 +122,11 @@ def shots(result: LinearProbe) -> Figure:
     axes = figure.subplots()
     measured = [s for s in SHOTS if pd.notna(result.claim(result.encoders[0], claims.few(s))["value"])]
     columns = [*(claims.few(s) for s in measured), claims.ACCURACY]
-    for encoder, colour in colours(result.encoders).items():
+    for encoder, colour in colours(result).items():
         rows = pd.DataFrame([result.claim(encoder, column) for column in columns])
         x = np.arange(len(rows)) + 0.06 * (result.encoders.index(encoder) - (len(result.encoders) - 1) / 2)
         value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
-        dashes = "--" if est.is_random(encoder) else "-"
+        dashes = "--" if is_random(encoder) else "-"
         axes.plot(x, value, color=colour, ls=dashes, lw=1.2)
         axes.vlines(x, low, high, color=colour, lw=1.3)
         axes.plot(x, value, "o", color=colour, mfc=_fill(encoder, colour), ms=5, mew=1.2, label=encoder)

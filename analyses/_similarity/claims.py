@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from concepttransfer.claims import RANDOM
 from concepttransfer.statistics import (
     MEASURABLE_ROWS,
     Estimate,
@@ -18,7 +19,6 @@ from concepttransfer.statistics import (
 )
 from concepttransfer.stitching import StitchingLoss
 
-from .._awa_errors.estimates import RANDOM
 from . import measures as m
 from .chance import (
     Likeness,

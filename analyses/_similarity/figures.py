@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import INK, MUTED, SEQUENTIAL
+from concepttransfer.claims import is_random
+from concepttransfer.figures import INK, MUTED, SEQUENTIAL, colours, titled
+from concepttransfer.wording import two
 
-from .._awa_errors.estimates import is_random
-from .._awa_errors.figures import colours, titled
-from .._awa_errors.words import two
 from . import claims as c
 from . import measures as m
 
@@ -49,7 +48,7 @@ def _matrix(result: Similarity, measure: str) -> Floats:
     found = np.full((len(encoders), len(encoders)), np.nan)
     for row, one in enumerate(encoders):
         for column, other in enumerate(encoders[:row]):
-            claim = result.claim(one, measure, other)
+            claim = result.between(one, measure, other)
             found[row, column], found[column, row] = claim["value"], claim["chance"]
     return found
 
@@ -98,11 +97,10 @@ def language_model(result: Similarity) -> Figure:
 
 
 def _panel(axes: Axes, result: Similarity, measure: str, *, labelled: bool) -> None:
-    against = None if measure == c.STITCHING else c.LANGUAGE_MODEL
     table = result.table[(result.table["rows"] == "classes") & (result.table["measure"] == measure)]
     for y, encoder in enumerate(result.encoders):
-        claim = result.claim(encoder, measure, against)
-        if against:
+        claim = result.claim(encoder, measure, against=None if measure == c.STITCHING else c.LANGUAGE_MODEL)
+        if measure != c.STITCHING:
             _band(axes, table[table["system"] == encoder].iloc[0], y)
         if pd.notna(claim["value"]):
             _bar(axes, result, claim, y)
@@ -112,7 +110,7 @@ def _panel(axes: Axes, result: Similarity, measure: str, *, labelled: bool) -> N
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color=MUTED, lw=0.8)
-    axes.set_title(f"{measure}, nats a token" if not against else measure)
+    axes.set_title(f"{measure}, nats a token" if measure == c.STITCHING else measure)
     low, high = axes.get_xlim()
     axes.set_xlim(min(0, low), high + 0.22 * (high - min(0, low)))
     axes.locator_params(axis="x", nbins=5)
@@ -125,7 +123,7 @@ def _band(axes: Axes, row: pd.Series[Any], y: int) -> None:
 
 def _bar(axes: Axes, result: Similarity, claim: pd.Series[Any], y: int) -> None:
     encoder = str(claim["system"])
-    colour = colours(result.encoders)[encoder]
+    colour = colours(result)[encoder]
     face = "none" if is_random(encoder) else colour
     axes.barh(y, claim["value"], 0.5, facecolor=face, edgecolor=colour, alpha=0.6, lw=1.2, zorder=1)
     axes.plot([claim["low"], claim["high"]], [y, y], color=INK, lw=1.2, zorder=2)

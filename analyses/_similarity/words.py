@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._awa_errors.words import MICROWORLD, is_microworld, two
+from concepttransfer.wording import MICROWORLD, is_microworld, two
+
 from . import claims as c
 from . import measures as m
 
@@ -42,7 +43,7 @@ def _of_pictures(result: Similarity) -> str:
 
 
 def _of_classes(result: Similarity) -> str:
-    claims = [(encoder, result.claim(encoder, m.CKA, c.LANGUAGE_MODEL)) for encoder in result.encoders]
+    claims = [(encoder, result.between(encoder, m.CKA, c.LANGUAGE_MODEL)) for encoder in result.encoders]
     known = [(encoder, claim) for encoder, claim in claims if pd.notna(claim["value"])]
     if not known:
         return ""
@@ -63,7 +64,7 @@ def headline(result: Similarity) -> pd.DataFrame:
 
 
 def _row(result: Similarity, encoder: str) -> dict[str, Any]:
-    others = [(other, result.claim(encoder, m.CKA, other)) for other in result.encoders if other != encoder]
+    others = [(other, result.between(encoder, m.CKA, other)) for other in result.encoders if other != encoder]
     nearest = max(others, key=lambda pair: pair[1]["value"], default=None)
     loss = result.claim(encoder, c.STITCHING)
     row: dict[str, Any] = {
@@ -71,7 +72,7 @@ def _row(result: Similarity, encoder: str) -> dict[str, Any]:
         "most alike (CKA)": f"{nearest[0]} {two(nearest[1]['value'])}" if nearest else None,
     }
     for measure, short in SHORT.items():
-        claim = result.claim(encoder, measure, c.LANGUAGE_MODEL)
+        claim = result.between(encoder, measure, c.LANGUAGE_MODEL)
         row[f"{short} with words (chance)"] = _cell(claim)
     row["stitching loss"] = f"{loss['value']:.3f}" if pd.notna(loss["value"]) else None
     return row

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concepttransfer.answering import BLIND
+from concepttransfer.claims import CHANCE, Claim, is_random
 from concepttransfer.resampling import Ratio, Sampled, resample
 from concepttransfer.statistics import (
     MEASURABLE_CLUSTERS,
@@ -18,8 +19,6 @@ from concepttransfer.statistics import (
     Floats,
     false_discovery,
 )
-
-from .._awa_errors.estimates import CHANCE, Claim, is_random
 
 ALL = "all"
 WHOLE = "accuracy of the whole text"

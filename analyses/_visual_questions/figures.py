@@ -10,11 +10,21 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.answering import BLIND
-from concepttransfer.figures import FAINT, INK, MUTED
+from concepttransfer.claims import is_random
+from concepttransfer.figures import (
+    FAINT,
+    INK,
+    MOST_LINES,
+    MUTED,
+    PICTURE,
+    RIGHT,
+    TEXT,
+    WRONG,
+    colours,
+    show_picture,
+    titled,
+)
 
-from .._awa_errors.estimates import is_random
-from .._awa_errors.figures import colours, titled
-from .._awa_errors.maps import MOST_LINES, PICTURE, RIGHT, TEXT, WRONG, show_picture
 from . import estimates as est
 from .words import after
 
@@ -49,7 +59,7 @@ def shots(result: VisualQuestions) -> Figure:
     axes.set_xlabel("solved examples before the question")
     axes.set_ylabel("accuracy, %")
     figure.legend(loc="outside right upper")
-    claim = result.claim(result.systems[0], result.shots[0])
+    claim = result.accuracy(result.systems[0], result.shots[0])
     return titled(figure, result, f"{claim['n']} questions about {claim['n_clusters']} pictures")
 
 
@@ -62,12 +72,12 @@ def _look(result: VisualQuestions, system: str) -> dict[str, Any]:
     """Colour and marker of a system: random controls hollow, the blind a square in ink."""
     if system == BLIND:
         return {"color": INK, "marker": "s", "mfc": "white"}
-    colour = colours(result.encoders)[system]
+    colour = colours(result)[system]
     return {"color": colour, "marker": "o", "mfc": "white" if is_random(system) else colour}
 
 
 def _line(axes: Axes, result: VisualQuestions, system: str, places: Any) -> None:
-    claims = [result.claim(system, n) for n in result.shots]
+    claims = [result.accuracy(system, n) for n in result.shots]
     look = _look(result, system)
     axes.vlines(
         places, [100 * c["low"] for c in claims], [100 * c["high"] for c in claims], color=look["color"], lw=1.2
@@ -77,7 +87,7 @@ def _line(axes: Axes, result: VisualQuestions, system: str, places: Any) -> None
 
 
 def _references(axes: Axes, result: VisualQuestions, places: Any) -> None:
-    chance = np.array([[100 * result.claim(s, n)["chance"] for n in result.shots] for s in result.systems])
+    chance = np.array([[100 * result.accuracy(s, n)["chance"] for n in result.shots] for s in result.systems])
     ends = places.copy()
     ends[0], ends[-1] = places[0] - 0.4, places[-1] + 0.4
     low, high = chance.min(0), chance.max(0)
@@ -122,7 +132,7 @@ def _shown_groups(result: VisualQuestions) -> Sequence[str]:
 
 
 def _name(result: VisualQuestions, group: str) -> str:
-    n = int(result.claim(result.systems[0], result.shots[-1], group=group)["n"])
+    n = int(result.accuracy(result.systems[0], result.shots[-1], group=group)["n"])
     name = group.removeprefix(est.QUESTION_TYPE)
     name = f"answer {name.removeprefix(est.ANSWER_TYPE)}" if name.startswith(est.ANSWER_TYPE) else name
     return f"{textwrap.shorten(name, 30, placeholder='…')} ({n})"
@@ -131,7 +141,7 @@ def _name(result: VisualQuestions, group: str) -> str:
 def _group(axes: Axes, result: VisualQuestions, group: str, y: float, shots: int) -> None:
     systems = _systems(result)
     for number, system in enumerate(systems):
-        claim, look = result.claim(system, shots, group=group), _look(result, system)
+        claim, look = result.accuracy(system, shots, group=group), _look(result, system)
         at = y + (number - (len(systems) - 1) / 2) * STEP
         if pd.notna(claim["low"]):
             axes.plot([100 * claim["low"], 100 * claim["high"]], [at, at], color=look["color"], lw=1.2)

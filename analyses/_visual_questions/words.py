@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from concepttransfer.answering import BLIND
-
-from .._awa_errors.words import MICROWORLD, is_microworld, percent
+from concepttransfer.wording import MICROWORLD, is_microworld, percent
 
 if TYPE_CHECKING:
     from ..visual_questions import VisualQuestions
@@ -18,13 +17,13 @@ READS_TRUTH = "Answers are cut to as many words as the longest true answer has, 
 
 def sentence(result: VisualQuestions) -> str:
     """For each encoder: accuracy with fewest and most shots, beside chance and the blind; then what was left out."""
-    claim = result.claim(result.systems[0], result.shots[0])
+    claim = result.accuracy(result.systems[0], result.shots[0])
     start = MICROWORLD if is_microworld(result) else ""
     of = f"of {claim['n']} questions about {claim['n_clusters']} pictures"
     parts = [_of_system(result, system) for system in (result.encoders or result.systems)]
     said = [f"{start}{of}, {'; '.join(parts)}."]
     if BLIND in result.systems and result.encoders:
-        levels = [f"{percent(result.claim(BLIND, n)['value'])} % {after(n)}" for n in result.shots]
+        levels = [f"{percent(result.accuracy(BLIND, n)['value'])} % {after(n)}" for n in result.shots]
         said.append(f"Without any picture: {', '.join(levels)}.")
     said.append(f"The commonest answer to each type of question: {percent(result.commonest())} %.")
     if result.provenance["truncate"] == "gt-longest":
@@ -37,17 +36,17 @@ def sentence(result: VisualQuestions) -> str:
 def _of_system(result: VisualQuestions, system: str) -> str:
     shown = dict.fromkeys((result.shots[0], result.shots[-1]))
     parts = [_with_shots(result, system, shots) for shots in shown]
-    seeds = result.claim(system, result.shots[0])["n_seeds"]
+    seeds = result.accuracy(system, result.shots[0])["n_seeds"]
     return f"{system} answers{f' (mean of {seeds} seeds)' if seeds > 1 else ''} {' and '.join(parts)}"
 
 
 def _with_shots(result: VisualQuestions, system: str, shots: int) -> str:
-    claim, blind = result.claim(system, shots), result.claim(system, shots, against=BLIND)
+    claim, blind = result.accuracy(system, shots), result.accuracy(system, shots, against=BLIND)
     interval = f"95 % interval {percent(claim['low'])} to {percent(claim['high'])}, " if pd.notna(claim["low"]) else ""
     said = f"{percent(claim['value'])} % right {after(shots)} ({interval}chance {percent(claim['chance'])}"
     if pd.notna(blind["value"]):
         said += f"; {points(blind['value'])} points against blind{_interval(blind)}"
-    whole = result.claim(system, shots, whole=True)["value"]
+    whole = result.accuracy(system, shots, whole=True)["value"]
     if round(100 * whole, 1) != round(100 * claim["value"], 1):
         said += f"; whole texts {percent(whole)} %"
     return said + ")"
@@ -82,8 +81,8 @@ def headline(result: VisualQuestions) -> pd.DataFrame:
 
 
 def _row(result: VisualQuestions, system: str, shots: int) -> dict[str, Any]:
-    level, blind = result.claim(system, shots), result.claim(system, shots, against=BLIND)
-    whole = result.claim(system, shots, whole=True)["value"]
+    level, blind = result.accuracy(system, shots), result.accuracy(system, shots, against=BLIND)
+    whole = result.accuracy(system, shots, whole=True)["value"]
     interval = f"{percent(level['low'])} to {percent(level['high'])}"
     return {
         "encoder": system,

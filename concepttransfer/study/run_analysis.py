@@ -37,6 +37,7 @@ def run_analysis(
         on=selection.name,
         analysis=spec.name,
         encoders=list(encoders),
+        palette=list(study.encoders),
         options=options,
         language_model=study.spec.language_model,
         manifest=selection.manifest.id,
