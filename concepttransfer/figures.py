@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .claims import RANDOM
+from .claims import RANDOM, is_random
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,12 @@ MUTED = "#6b7480"
 """Axes, chance levels, what stands back."""
 FAINT = "#dfe3e8"
 """Grids and empty cells."""
-PALETTE = ("#0b6e99", "#c8553d", "#4f8a3c", "#8a5a9e", "#c9922b", "#3f7f7a", "#b0467f", "#5b6cb8", "#7d6b57", "#96a13a")
-"""Colours of systems, told apart also by those who see red and green alike: their lightness differs."""
+PALETTE = ("#19438a", "#a85018", "#6d9e6e", "#864061", "#4ac9f3", "#c3a303", "#1d1259", "#f8a2b9", "#4a3525", "#867da6")
+"""Colours of systems. Any two of the first six differ by at least 28 (CIE 1976) to those who see red and green alike,
+and by at least 7 in lightness, so that they stay apart in grey; marker and dashes tell them apart as well."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (3, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1.2, 1.2)), (0, (9, 3, 3, 3)))
+"""Of lines, as matplotlib takes them."""
 SEQUENTIAL = "YlGnBu"
 """The colour map of shares and counts."""
 RIGHT, WRONG = "#2f7d4f", "#b23a2e"
@@ -84,7 +89,12 @@ def style() -> Iterator[None]:
 
 
 def finish(figure: Figure) -> Figure:
-    """Give logarithmic axes plain numbers: with text drawn as it is, `$10^3$` would stand there in full."""
+    """Give logarithmic axes plain numbers, and let notebooks show the figure.
+
+    With text drawn as it is, `$10^3$` would stand there in full; and a notebook shows by itself only what pyplot made.
+    """
+    from functools import partial
+
     from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
 
     for axes in figure.axes:
@@ -92,7 +102,14 @@ def finish(figure: Figure) -> Figure:
             if isinstance(axis.get_major_formatter(), LogFormatter):
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axis.set_minor_formatter(NullFormatter())
+    figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
     return figure
+
+
+def _png(figure: Figure) -> bytes:
+    held = io.BytesIO()
+    figure.savefig(held, format="png", dpi=STYLE["figure.dpi"])
+    return held.getvalue()
 
 
 def titled(figure: Figure, result: Result, title: str) -> Figure:
@@ -106,16 +123,47 @@ def titled(figure: Figure, result: Result, title: str) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class Look:
+    """How an encoder is drawn: always in this colour, with this marker and these dashes; a random control hollow."""
+
+    colour: str
+    marker: str
+    dashes: Any
+    fill: str
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """What `plot` takes to draw its markers, and no line."""
+        return {"color": self.colour, "marker": self.marker, "mfc": self.fill, "ls": "none"}
+
+
+def looks_of(encoders: Sequence[str], palette: Sequence[str] = ()) -> dict[str, Look]:
+    """The look of each encoder by its place in `palette`, the encoders of the study in their order.
+
+    A random control has colour and marker of the encoder it stands beside, and is hollow.
+    """
+    kinds = list(dict.fromkeys(encoder.removesuffix(RANDOM) for encoder in [*palette, *encoders]))
+    return {encoder: _look(kinds.index(encoder.removesuffix(RANDOM)), is_random(encoder)) for encoder in encoders}
+
+
+def _look(place: int, hollow: bool) -> Look:
+    colour, dashes = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)]
+    return Look(colour, MARKERS[place % len(MARKERS)], dashes, "white" if hollow else colour)
+
+
+def looks(result: Result) -> dict[str, Look]:
+    """The look of each encoder of a result, the same in every figure of a study."""
+    return looks_of(result.encoders, result.provenance.get("palette", ()))
+
+
 def colours(result: Result) -> dict[str, str]:
     """A colour for each encoder of a result, the same in every figure of a study: by its place in the study.
 
     A random control has that of the encoder it stands beside; draw it hollow. `provenance["palette"]` lists the
     encoders of the study; without it those of the result are counted.
     """
-    listed = [*result.provenance.get("palette", ()), *result.encoders]
-    kinds = list(dict.fromkeys(encoder.removesuffix(RANDOM) for encoder in listed))
-    places = {encoder: kinds.index(encoder.removesuffix(RANDOM)) for encoder in result.encoders}
-    return {encoder: PALETTE[place % len(PALETTE)] for encoder, place in places.items()}
+    return {encoder: look.colour for encoder, look in looks(result).items()}
 
 
 def show_picture(axes: Axes, content: bytes | None) -> None:
