@@ -15,6 +15,7 @@ from concepttransfer.errors import ConceptTransferError
 from concepttransfer.processes import is_main
 from concepttransfer.result import Result
 from concepttransfer.study import Study
+from concepttransfer.study.every import default_folder
 from concepttransfer.study.plan import plan
 
 from .options import Run, paragraphs, signed
@@ -109,12 +110,6 @@ def _last_stage(spec: Spec) -> str:
     if "Answers" in kinds:
         return "answer"
     return "encode" if kinds <= WITHOUT_FITS else "caption"
-
-
-def default_folder(study: Study, name: str, on: str, encoders: list[str]) -> Path:
-    """Where a result goes when nothing else is said: `runs/ANALYSIS/STUDY-DATA-ENCODERS`."""
-    who = "+".join(encoders) if len(encoders) <= 4 else f"{len(encoders)}-encoders"
-    return Path("runs") / name / f"{study.name}-{on}-{who}"
 
 
 def _write(study: Study, result: Result, folder: Path, run: Run) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..provenance import provenance
 from .artifacts import make
+from .result_key import result_key
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -27,25 +29,65 @@ def run_analysis(
     Returns:
         The result, with thumbnails of the pictures that its figures show.
     """
-    artifacts = [make(study, artifact, encoders, selection) for artifact in spec.artifacts]
-    result = spec.function(*artifacts, **options)
-    seeds = sorted({one.seed for made in artifacts if isinstance(made, list) for one in made if hasattr(one, "seed")})
-    source = provenance(
-        device=study.settings.device,
-        seeds=seeds,
-        study=study.name,
-        on=selection.name,
-        analysis=spec.name,
-        encoders=list(encoders),
-        palette=list(study.encoders),
-        options=options,
-        language_model=study.spec.language_model,
-        manifest=selection.manifest.id,
-        inputs=[i for artifact in artifacts if artifact is not None for i in _ids(artifact)],
-        licence=selection.manifest.source.get("licence", ""),
-    )
-    result = result.with_provenance(**source)
-    return result.with_pictures(_thumbnails(selection, result.wanted_pictures()))
+    return Prepared(study, spec, encoders, selection, options).run()
+
+
+class Prepared:
+    """One analysis with the artifacts that it names, built: what it would give is known by `key` before it is run."""
+
+    def __init__(
+        self, study: Study, spec: Spec, encoders: Sequence[str], selection: Selection, options: dict[str, Any]
+    ) -> None:
+        """Build the artifacts.
+
+        Raises:
+            ConceptTransferError: something that they need is missing.
+        """
+        self.study, self.spec, self.encoders, self.selection = study, spec, encoders, selection
+        self.options = options
+        self.artifacts = [make(study, artifact, encoders, selection) for artifact in spec.artifacts]
+        self.inputs = [i for artifact in self.artifacts if artifact is not None for i in _ids(artifact)]
+
+    @cached_property
+    def key(self) -> str:
+        """Names the result: another one where anything that changes a number is another."""
+        return result_key(self.study, self.spec, self.encoders, self.selection, self.options, self.inputs)
+
+    def run(self) -> Result:
+        """The result, with provenance and thumbnails."""
+        result = self.spec.function(*self.artifacts, **self.options)
+        result = result.with_provenance(**self._source())
+        return result.with_pictures(_thumbnails(self.selection, result.wanted_pictures()))
+
+    def _source(self) -> dict[str, Any]:
+        study, selection = self.study, self.selection
+        listed = [artifact for artifact in self.artifacts if isinstance(artifact, list)]
+        return provenance(
+            device=study.settings.device,
+            seeds=sorted({one.seed for made in listed for one in made if hasattr(one, "seed")}),
+            study=study.name,
+            title=study.spec.title,
+            on=selection.name,
+            analysis=self.spec.name,
+            encoders=list(self.encoders),
+            palette=list(study.encoders),
+            models={name: _described(study, name) for name in self.encoders},
+            options=self.options,
+            language_model=study.spec.language_model,
+            prompt=study.spec.prompt,
+            manifest=selection.manifest.id,
+            rows=len(selection.manifest),
+            inputs=self.inputs,
+            licence=selection.manifest.source.get("licence", ""),
+            key=self.key,
+        )
+
+
+def _described(study: Study, name: str) -> str:
+    """An encoder in a few words: its model, what is read of it, and whether its weights were learnt."""
+    spec = study.encoder_spec(name)
+    learnt = "random weights" if spec.init == "random" else "tuned with the projection" if spec.train else ""
+    return ", ".join(part for part in (spec.model, spec.features.replace("_", " "), learnt) if part)
 
 
 def _ids(artifact: Any) -> list[str]:
