@@ -32,6 +32,10 @@ class Linear(Projection):
         self.register_buffer("mean", None, persistent=False)
         self.register_buffer("deviation", None, persistent=False)
 
+    def extra_repr(self) -> str:
+        """What `print` shows: the widths and the number of soft prompts of one feature."""
+        return f"{self.dim} -> {self.d_model}" + (f" x {self.prompt_tokens}" if self.prompt_tokens else "")
+
     def start(self, deviation: float, scale: float, seed: int) -> None:
         """Normal weights of deviation `deviation / (scale * sqrt(dim))`, bias 0.
 
