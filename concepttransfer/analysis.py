@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -21,6 +21,11 @@ RESERVED = frozenset(
     {"encode", "fit", "caption", "answer", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
     | {"microworld", "data", "doctor", "reproduce", "export"}
 )
+ORDER = (
+    *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "linear-probe"),
+    *("similarity", "embedding-map", "prompt-lens", "runoff", "compare"),
+)
+"""Our analyses in the order in which they are read; others follow by name."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,6 +37,23 @@ class On:
 
 
 @dataclass(frozen=True)
+class Of:
+    """Marks Results with the option that names their analysis: `Annotated[list[Result], Of("kind")]`.
+
+    Attributes:
+        option: the option's name.
+        default: the analysis where the option is empty.
+    """
+
+    option: str
+    default: str = "awa-errors"
+
+    def kind(self, options: Mapping[str, Any]) -> str:
+        """The analysis that some options name."""
+        return str(options.get(self.option) or self.default)
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One positional parameter of an analysis.
 
@@ -39,7 +61,8 @@ class Artifact:
         name: the parameter's name.
         kind: the artifact's type, such as `Captions`.
         many: a list: one for each encoder named, over the same rows.
-        role: the role of its data in a study's `evaluate:`.
+        role: the role of its data in a study's `evaluate:`; empty for Results, whose data are those of their analysis.
+        of: of Results: which option names their analysis.
         optional: the analysis runs without it: `X | None`.
     """
 
@@ -48,6 +71,7 @@ class Artifact:
     many: bool
     role: str
     optional: bool = False
+    of: Of | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +110,17 @@ class Spec:
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles of the data it asks for, each once, in order."""
-        return tuple(dict.fromkeys(artifact.role for artifact in self.artifacts))
+        return self.roles_with({})
+
+    def roles_with(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """As `roles`; Results that these options name have the roles of their analysis."""
+        each = (get(a.of.kind(options)).roles if a.of else (a.role,) for a in self.artifacts)
+        return tuple(dict.fromkeys(role for roles in each for role in roles))
+
+    @property
+    def of(self) -> Of | None:
+        """Of an analysis of Results: which option names theirs."""
+        return next((artifact.of for artifact in self.artifacts if artifact.of), None)
 
 
 def analysis(name: str, *, title: str) -> Callable[[F], F]:
@@ -118,15 +152,17 @@ def spec_of(function: Callable[..., Any]) -> Spec:
 
 
 def _artifact(analysis_name: str, name: str, hint: Any) -> Artifact:
-    roles = [m.role for m in getattr(hint, "__metadata__", ()) if isinstance(m, On)]
-    if not roles:
+    marks = getattr(hint, "__metadata__", ())
+    roles = [m.role for m in marks if isinstance(m, On)]
+    of = next((m for m in marks if isinstance(m, Of)), None)
+    if not roles and of is None:
         message = f"{analysis_name}: artifact `{name}` needs a role: Annotated[{hint}, On('animals')]"
         raise TypeError(message)
     kind = typing.get_args(hint)[0]
     if optional := isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind):
         kind = next(one for one in typing.get_args(kind) if one is not type(None))
     many = typing.get_origin(kind) is list
-    return Artifact(name, typing.get_args(kind)[0] if many else kind, many, roles[0], optional)
+    return Artifact(name, typing.get_args(kind)[0] if many else kind, many, next(iter(roles), ""), optional, of)
 
 
 def _option(analysis_name: str, parameter: inspect.Parameter, hint: Any) -> Option:
@@ -174,6 +210,11 @@ def available() -> dict[str, Spec | Exception]:
 def names() -> tuple[str, ...]:
     """The names of all analyses installed, without importing them."""
     return tuple(sorted(_entries()))
+
+
+def place(name: str) -> tuple[int, str]:
+    """A key that sorts names of analyses as they are read."""
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
 def get(name: str) -> Spec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from concepttransfer.errors import ConceptTransferError, UnknownNameError, canno
 from concepttransfer.processes import count
 from concepttransfer.processes.peers import terminable, together
 
-from . import cache, data, doctor, export, microworld, reproduce, stages, studies
+from . import cache, data, doctor, export, microworld, report, reproduce, stages, studies
 from .options import paragraphs, with_run
 
 EPILOG = (
@@ -94,21 +93,7 @@ app.command(rich_help_panel=STAGES)(with_run(export.export))
 
 
 app.command("reproduce", rich_help_panel="Report")(with_run(reproduce.reproduce_paper))
-
-
-@app.command(rich_help_panel="Report")
-def report(
-    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of saved results; default: runs.")] = None,
-    out: Annotated[Path, typer.Option(help="Where the page goes.", file_okay=False)] = Path("runs/report"),
-) -> None:
-    """Gather saved results into one page, with every table as csv, json and LaTeX beside it."""
-    from concepttransfer.report import build
-
-    from .show import say
-
-    say(f"Report: {build(folders or [Path('runs')], out)}")
-
-
+app.command(rich_help_panel="Report")(with_run(report.report))
 app.add_typer(studies.app, name="studies", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(with_run(studies.encoders))
 app.command(rich_help_panel=LOOK)(studies.analyses)

@@ -86,7 +86,7 @@ def _runner(spec: Spec) -> Any:
     def run_analysis(run: Run, **options: Any) -> None:
         if any(option.name == "seed" for option in spec.options):
             options["seed"] = run.seed
-        stage = _last_stage(spec)
+        stage = last_stage(spec)
         study = run.open(stage=stage)
         encoders = run.encoders(study)
         if run.dry_run:
@@ -104,9 +104,9 @@ def _runner(spec: Spec) -> Any:
     return run_analysis
 
 
-def _last_stage(spec: Spec) -> str:
+def last_stage(spec: Spec) -> str:
     """The stage that makes what the analysis reads: its own for `--force`, and the last one of `--dry-run`."""
-    kinds = {artifact.kind.__name__ for artifact in spec.artifacts}
+    kinds = {artifact.kind.__name__ for artifact in spec.artifacts if not artifact.optional}
     if "Answers" in kinds:
         return "answer"
     return "encode" if kinds <= WITHOUT_FITS else "caption"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..figures import Look
+
 COLUMNS = ("encoder", "seed", "step", "loss", "validation_loss", "lr")
 """The columns of each `fits/*.csv`: a row for each step that was noted; `validation_loss` where it was measured."""
 
@@ -62,42 +64,45 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """Loss against step, a colour for each encoder and a line for each seed; the validation loss is dashed."""
+def draw(frame: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
+    """Loss against step, a line for each seed in the encoder's colour and dashes; points: the loss on rows held out."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from ..figures import MUTED, PALETTE, style
+    from ..figures import MUTED, finish, looks_of, style
 
+    listed = [name for name in palette if name in set(frame["encoder"])]
+    names = list(dict.fromkeys([*listed, *sorted(frame["encoder"])]))
     with style():
-        figure = Figure(figsize=(7.2, 3.4))
+        figure = Figure(figsize=(7.2, 3.8))
         axes = figure.subplots()
-        names: list[str] = list(dict.fromkeys(sorted(frame["encoder"])))
-        looks: dict[str, tuple[str, Any]] = {
-            encoder: (PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else ":") for i, encoder in enumerate(names)
-        }
+        looks = looks_of(names, palette)
         for _, fit in frame.groupby(["encoder", "seed"], sort=True):
-            _draw_fit(axes, fit, *looks[fit["encoder"].iloc[0]])
-        lines = [Line2D([], [], color=color, linestyle=line) for color, line in looks.values()]
+            _draw_fit(axes, fit, looks[fit["encoder"].iloc[0]])
+        lines = [
+            Line2D([], [], color=look.colour, ls=look.dashes, marker=look.marker, mfc=look.fill, ms=5)
+            for look in looks.values()
+        ]
         if frame["validation_loss"].notna().any():
-            lines.append(Line2D([], [], color=MUTED, linestyle="--", marker=".", linewidth=1))
-            names.append("validation loss")
-        axes.set(xlabel="step", ylabel="loss a token (nats)")
+            lines.append(Line2D([], [], color=MUTED, ls="none", marker="o", ms=4))
+            names.append("on rows held out")
+        axes.set(xlabel="optimiser step", ylabel="loss a token (nats)")
         axes.grid(axis="y")
+        n = frame[["encoder", "seed"]].drop_duplicates()
+        figure.suptitle(f"Loss of {len(n)} fits", x=0.01, ha="left", weight="bold")
         figure.legend(lines, names, loc="outside right upper")
-    return figure
+        return finish(figure)
 
 
-def _draw_fit(axes: Axes, fit: pd.DataFrame, color: str, line: Any) -> None:
+def _draw_fit(axes: Axes, fit: pd.DataFrame, look: Look) -> None:
     loss = fit["loss"].rolling(max(1, len(fit) // 50), min_periods=1, center=True).mean()
-    axes.plot(fit["step"], loss, color=color, linestyle=line, linewidth=1.2, alpha=0.85)
+    axes.plot(fit["step"], loss, color=look.colour, ls=look.dashes, linewidth=1.1)
     held_out = fit[fit["validation_loss"].notna()]
-    every = max(1, len(held_out) // 20)
+    every = max(1, len(held_out) // 8)
     axes.plot(
         held_out["step"].iloc[::every],
         held_out["validation_loss"].iloc[::every],
-        color=color,
-        linestyle="--",
-        marker=".",
-        linewidth=0.9,
+        **look.point,
+        ms=4,
+        mew=1.0,
     )

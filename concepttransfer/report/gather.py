@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..analysis import place as reading_place
 from ..errors import BadInputError, ConceptTransferError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..result import Result
 
 MAKE_ONE = "Make one with: concepttransfer awa-errors --encoder beit"
+MAKE_ALL = "Make all of a study's: concepttransfer report --study {study} --all"
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,32 @@ class Broken:
         return cls(name, said if isinstance(error, ConceptTransferError) else f"{type(error).__name__}: {said}")
 
 
-def gather(folders: Sequence[Path]) -> tuple[list[Saved], list[Broken]]:
-    """All results at or below `folders`, sorted by kind and name, and those that could not be read.
+def gather(folders: Sequence[Path], *, study: str | None = None) -> tuple[list[Saved], list[Broken]]:
+    """All results at or below `folders` in the order of reading, and those that could not be read.
+
+    Args:
+        folders: where to look.
+        study: only results about this study; None: all.
 
     Raises:
-        BadInputError: a folder is not there, there is no result, or none that can be read.
+        BadInputError: a folder is not there, there is no result, none about the study, or none that can be read.
     """
+    where = ", ".join(str(folder) for folder in folders) or "no folder"
+    if study is not None and not any(Path(folder).is_dir() for folder in folders):
+        raise BadInputError(f"Study `{study}` has no saved result in {where}. {MAKE_ALL.format(study=study)}")
     places = list(_places(folders))
     if not places:
-        where = ", ".join(str(folder) for folder in folders) or "no folder"
-        raise BadInputError(f"No results in {where}. {MAKE_ONE}")
+        raise BadInputError(f"No results in {where}. {MAKE_ALL.format(study=study) if study else MAKE_ONE}")
     saved, broken = list[Saved](), list[Broken]()
     for folder, name in places:
         read = _read(folder, name)
         (saved if isinstance(read, Saved) else broken).append(read)  # type: ignore[arg-type]
     refuse_nothing(saved, broken)
-    return sorted(saved, key=lambda one: (one.spec.name, one.name)), broken
+    if study is not None:
+        saved = [one for one in saved if study in one.studies]
+        if not saved:
+            raise BadInputError(f"Study `{study}` has no saved result in {where}. {MAKE_ALL.format(study=study)}")
+    return sorted(saved, key=lambda one: (*reading_place(one.spec.name), one.name)), broken
 
 
 def refuse_nothing(left: Sequence[Any], broken: Sequence[Broken]) -> None:

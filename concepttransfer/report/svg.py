@@ -15,11 +15,14 @@ from .text import printable
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 MOST_MARKS = 2000
 """With more marks than this, a figure's marks are drawn as pixels inside the SVG."""
 HEAVY = 200
 """An artist with more marks than this is drawn as pixels first."""
+PADDING = 0.04
+"""Inches around a figure."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -27,7 +30,7 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _DROPPED = frozenset({"metadata", "style", "script", "foreignObject"})
 
 
-def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str:
+def inline_svg(figure: Figure, *, key: str, title: str, description: str, box: Bbox | None = None) -> str:
     """Draw `figure` as one `<svg>` element, and let go of it.
 
     Args:
@@ -35,15 +38,38 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str) -> str
         key: makes every id in it unique in the page.
         title: what it shows, for those who cannot see it.
         description: the same at more length.
+        box: its part that is drawn, from `settle`; None: it is laid out now.
     """
-    rasterize(figure)
-    for text in figure.findobj(match=_is_text):
-        text.set_text(printable(text.get_text()))  # type: ignore[attr-defined]
-    root = ElementTree.fromstring(_drawn(figure, key))
+    if box is None:
+        prepare(figure)
+        box = settle(figure)
+    root = ElementTree.fromstring(_drawn(figure, key, box))
     _close(figure)
     _clean(root)
     _rename(root, key)
     return _serialized(_titled(root, key, title, description))
+
+
+def prepare(figure: Figure) -> None:
+    """Mark what is heavy, and take out of its texts what no page may hold."""
+    rasterize(figure)
+    for text in figure.findobj(match=_is_text):
+        text.set_text(printable(text.get_text()))  # type: ignore[attr-defined]
+
+
+def settle(figure: Figure) -> Bbox:
+    """Lay the figure out, once for all its files, which takes longer than any of them; gives what holds all of it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from ..figures import style
+
+    with warnings.catch_warnings(), style():
+        warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
+        canvas = FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        box: Bbox = figure.get_tightbbox(canvas.get_renderer()).padded(PADDING)  # type: ignore[attr-defined]
+    return box
 
 
 def rasterize(figure: Figure) -> int:
@@ -81,7 +107,7 @@ def _is_text(artist: Artist) -> bool:
     return isinstance(artist, Text)
 
 
-def _drawn(figure: Figure, key: str) -> str:
+def _drawn(figure: Figure, key: str, box: Bbox) -> str:
     import matplotlib
 
     from ..figures import style
@@ -89,9 +115,7 @@ def _drawn(figure: Figure, key: str) -> str:
     page = io.StringIO()
     with warnings.catch_warnings(), style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
-        figure.savefig(
-            page, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04, metadata={"Date": None}
-        )
+        figure.savefig(page, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None})
     return printable(page.getvalue())
 
 

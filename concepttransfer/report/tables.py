@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ MEANINGS = {
     "method": "how interval and p were found",
 }
 """What the columns of `Result.estimates` mean."""
+
+_ONE_GROUP, _DICTIONARY = 1 << 20, 1 << 28
+"""Rows of a parquet's group and bytes of its dictionary: so many that a picture of several rows is stored once."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,24 @@ def downloads(frame: pd.DataFrame, folder: Path, name: str, *, page: Path) -> tu
     files = [
         (kind, folder / f"{name}.{suffix}") for kind, suffix in (("csv", "csv"), ("json", "json"), ("LaTeX", "tex"))
     ]
-    return tuple(Download(k, quote(f.relative_to(page).as_posix()), size(f.stat().st_size)) for k, f in files)
+    return tuple(_download(kind, file, page) for kind, file in files)
+
+
+def _download(kind: str, file: Path, page: Path) -> Download:
+    return Download(kind, quote(file.relative_to(page).as_posix()), size(file.stat().st_size))
+
+
+def export(frame: pd.DataFrame, folder: Path, name: str, *, page: Path) -> Download:
+    """Write a table for other programs as `NAME.parquet`: what repeats is stored once, pictures too."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    held = io.BytesIO()
+    made = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(made, held, compression="zstd", row_group_size=_ONE_GROUP, dictionary_pagesize_limit=_DICTIONARY)
+    storage.write_bytes(folder / f"{name}.parquet", held.getvalue())
+    return _download("parquet", folder / f"{name}.parquet", page)
 
 
 def _same(frame: pd.DataFrame) -> dict[str, str]:

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from ..analysis import Spec
     from .study import Study
 
-ORDER = (
-    *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "linear-probe"),
-    *("similarity", "embedding-map", "prompt-lens", "runoff", "compare"),
-)
-"""The analyses in the order in which they are read; others follow by name."""
 How = Literal["computed", "reused", "left out", "failed"]
 
 
@@ -69,11 +64,6 @@ def default_folder(study: Study, name: str, on: str, encoders: Sequence[str], ru
     return runs / name / f"{study.name}-{on}-{who}"
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Names of analyses as they are read: ours in a fixed order, then the others by name."""
-    return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-
-
 def tasks(
     study: Study, encoders: Sequence[str], *, on: str | None = None, runs: Path = Path("runs")
 ) -> tuple[list[Task], list[Outcome]]:
@@ -86,7 +76,7 @@ def tasks(
         runs: the folder of all results.
     """
     found, left = list[Task](), list[Outcome]()
-    for name in in_order(analysis.names()):
+    for name in sorted(analysis.names(), key=analysis.place):
         try:
             spec = analysis.get(name)
             for selection in _data(study, spec, on):
