@@ -1,0 +1,181 @@
+"""Each measure of each grouping: its value, what permuted labels give, and what it is without each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from concepttransfer.resampling import Ints
+from concepttransfer.statistics import LEVEL, Floats, permutation_p
+
+from .groups import Grouping
+from .measures import adjusted_rand, agreement, chance_of_purity, in_blocks, mutual_information, purity, silhouettes
+from .space import HDBSCAN, Space, kmeans_of
+
+PURITY, SILHOUETTE = "neighbour purity", "silhouette"
+KMEANS_RAND, KMEANS_INFORMATION = "k-means, adjusted Rand", "k-means, mutual information"
+HDBSCAN_RAND, HDBSCAN_INFORMATION = "HDBSCAN, adjusted Rand", "HDBSCAN, mutual information"
+MEASURES = (PURITY, SILHOUETTE, KMEANS_RAND, KMEANS_INFORMATION, HDBSCAN_RAND, HDBSCAN_INFORMATION)
+LOWEST = {SILHOUETTE: -1.0, KMEANS_RAND: -0.5, HDBSCAN_RAND: -0.5}
+"""Of measures that can be below 0."""
+SILHOUETTE_DRAWS = 250
+"""So many permutations of classes at most tell the chance of a silhouette, which looks at every picture each time."""
+FEWEST_DRAWS = 200
+"""With fewer draws p is by Student's t of them."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure of one grouping.
+
+    Attributes:
+        value: of all pictures.
+        chance: the mean under permuted labels.
+        null: [n_draws] values under permuted labels.
+        without: [n_parts] values when each class, or part of the classes, is left out.
+    """
+
+    value: float
+    chance: float
+    null: Floats
+    without: Floats
+
+    @property
+    def spread(self) -> float:
+        """The standard error over classes, by the jackknife. NaN with fewer than three."""
+        n = len(self.without)
+        if n < 3:
+            return np.nan
+        return float(np.sqrt((n - 1) / n * ((self.without - self.without.mean()) ** 2).sum()))
+
+    def adjusted(self) -> Score:
+        """0 at chance and 1 where groups are perfect: (value - chance) / (1 - chance), as kappa is."""
+        left = max(1 - self.chance, 1e-9)
+        parts = ((part - self.chance) / left for part in (self.null, self.without))
+        return Score((self.value - self.chance) / left, 0.0, *parts)
+
+    def __sub__(self, other: Score) -> Score:
+        """The difference, over the same permutations and the same classes left out."""
+        null = self.null - other.null if len(self.null) == len(other.null) else self.null[:0]
+        chance = self.chance - other.chance
+        return Score(self.value - other.value, chance, null, self.without - other.without)
+
+    def interval(self, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
+        """Both ends of the 95 % interval for other classes like these, by Student's t; within what can be."""
+        from scipy import stats
+
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, max(len(self.without) - 1, 1))) * self.spread
+        return max(low, self.value - reach), min(high, self.value + reach)
+
+    def p_chance(self) -> float:
+        """How often do permuted labels give a value as far out? Two-sided."""
+        if len(self.null) >= FEWEST_DRAWS:
+            return permutation_p(self.value, self.null)
+        n, spread = len(self.null), float(self.null.std(ddof=1))
+        return _two_sided((self.value - self.null.mean()) / max(spread * (1 + 1 / n) ** 0.5, 1e-12), n - 1)
+
+    def p_zero(self) -> float:
+        """How often would other classes like these give a value so far from 0, if it were 0? Two-sided."""
+        return _two_sided(self.value / max(self.spread, 1e-12), len(self.without) - 1)
+
+
+def _two_sided(t: float, degrees: int) -> float:
+    from scipy import stats
+
+    return float(2 * stats.t.sf(abs(t), max(degrees, 1)))
+
+
+def mean_of(scores: Sequence[Score]) -> Score:
+    """The mean of several, over the same permutations and the same classes left out."""
+    value, chance = (float(np.mean([getattr(one, name) for one in scores])) for name in ("value", "chance"))
+    null, without = (np.mean([getattr(one, name) for one in scores], axis=0) for name in ("null", "without"))
+    return Score(value, chance, null, without)
+
+
+def of_grouping(space: Space, grouping: Grouping, orders: Ints) -> dict[str, Score]:
+    """Scores of a category or a perceptual group, the mean over its attributes; under permuted classes."""
+    each = [_of_labelling(space, codes, orders) for codes in grouping.codes]
+    return {measure: mean_of([one[measure] for one in each]) for measure in MEASURES}
+
+
+def _of_labelling(space: Space, codes: Ints, orders: Ints) -> dict[str, Score]:
+    """Of one labelling [n_classes], with `orders` [n_draws, n_classes] of the classes."""
+    tested = np.concatenate([codes[None], codes[orders]])
+    without = _left_out(space, codes)
+    found = {SILHOUETTE: _silhouette(space, tested, without), PURITY: _purity(space, tested, without)}
+    number = int(codes.max()) + 1
+    for clustering, names in _clusterings(number):
+        table = space.table(clustering)
+        pair = agreement(table, tested), agreement(table, without)
+        for name, under, less in zip(names, *pair, strict=True):
+            found[name] = Score(float(under[0]), float(under[1:].mean()), under[1:], less)
+    return found
+
+
+def _left_out(space: Space, codes: Ints) -> Ints:
+    """[n_parts, n_classes] the labelling without the classes of each part."""
+    parts = np.arange(space.left_out.max() + 1)
+    return np.asarray(np.where(space.left_out == parts[:, None], -1, codes), dtype=np.int64)
+
+
+def _clusterings(n_groups: int) -> list[tuple[str, tuple[str, str]]]:
+    """Clusterings to compare a labelling with: k-means with as many clusters as it has groups, and HDBSCAN."""
+    return [
+        (kmeans_of(n_groups), (KMEANS_RAND, KMEANS_INFORMATION)),
+        (HDBSCAN, (HDBSCAN_RAND, HDBSCAN_INFORMATION)),
+    ]
+
+
+def _silhouette(space: Space, tested: Ints, without: Ints) -> Score:
+    under = silhouettes(space.sums, space.sizes, space.truth, tested[: SILHOUETTE_DRAWS + 1])
+    less = silhouettes(space.sums, space.sizes, space.truth, without)
+    return Score(float(under[0]), float(under[1:].mean()), under[1:], less)
+
+
+def _purity(space: Space, tested: Ints, without: Ints) -> Score:
+    under = purity(space.near, tested)
+    chance = float(chance_of_purity(space.near, tested[:1])[0])
+    return Score(float(under[0]), chance, under[1:], purity(space.near_without, without))
+
+
+def of_classes(space: Space, n_draws: int, seed: int) -> dict[str, Score]:
+    """Scores of the classes themselves; chance: pictures swap their classes."""
+    codes = np.arange(len(space.sizes))
+    without = _left_out(space, codes)
+    rng = np.random.default_rng([seed, len(space.truth), 2])
+    labels = np.stack([rng.permutation(space.truth) for _ in range(n_draws)])
+    less = silhouettes(space.sums, space.sizes, space.truth, without)
+    value = float(silhouettes(space.sums, space.sizes, space.truth, codes[None])[0])
+    found = {SILHOUETTE: Score(value, float(space.relabelled.mean()), space.relabelled, less)}
+    found[PURITY] = _purity_of_classes(space, codes, without, labels)
+    for clustering, names in _clusterings(len(codes)):
+        table = space.table(clustering)
+        values, less = agreement(table, codes[None])[:, 0], agreement(table, without)
+        for name, own, under, left in zip(names, values, _swapped(space, clustering, labels), less, strict=True):
+            found[name] = Score(float(own), float(under.mean()), under, left)
+    return found
+
+
+def _purity_of_classes(space: Space, codes: Ints, without: Ints, labels: Ints) -> Score:
+    n = len(space.truth)
+    chance = float((space.sizes * (space.sizes - 1)).sum() / (n * (n - 1)))
+    null = np.array([(one[space.neighbours] == one[:, None]).mean() for one in labels])
+    value = float(purity(space.near, codes[None])[0])
+    return Score(value, chance, null, purity(space.near_without, without))
+
+
+def _swapped(space: Space, clustering: str, labels: Ints) -> Floats:
+    """[2, n_draws] adjusted Rand and mutual information of clusters with swapped classes [n_draws, n]."""
+    clusters = np.unique(space.clusters[clustering], return_inverse=True)[1]
+    n_classes, n_clusters = len(space.sizes), int(clusters.max()) + 1
+
+    def some(rows: slice) -> Floats:
+        mine = labels[rows]
+        places = (np.arange(len(mine))[:, None] * n_classes + mine) * n_clusters + clusters
+        counts = np.bincount(places.ravel(), minlength=len(mine) * n_classes * n_clusters)
+        joint = counts.reshape(len(mine), n_classes, n_clusters).astype(np.float64)
+        return np.stack([adjusted_rand(joint), mutual_information(joint)])
+
+    return in_blocks(some, len(labels), n_classes * n_clusters)
