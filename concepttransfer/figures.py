@@ -25,7 +25,7 @@ FAINT = "#dfe3e8"
 PALETTE = ("#19438a", "#a85018", "#6d9e6e", "#864061", "#4ac9f3", "#c3a303", "#1d1259", "#f8a2b9", "#4a3525", "#867da6")
 """Colours of systems. Any two of the first six differ by at least 28 (CIE 1976) to those who see red and green alike,
 and by at least 7 in lightness, so that they stay apart in grey; marker and dashes tell them apart as well."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "d", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (3, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1.2, 1.2)), (0, (9, 3, 3, 3)))
 """Of lines, as matplotlib takes them."""
 SEQUENTIAL = "YlGnBu"

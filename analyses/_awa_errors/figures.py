@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import CHANCE, is_random
-from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
+from concepttransfer.claims import CHANCE
+from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
 from concepttransfer.wording import percent, signed, two
 
 from . import estimates as est
@@ -31,8 +31,8 @@ def shares(result: AwaErrors) -> Figure:
     encoders = result.encoders
     figure = Figure(figsize=(6.4, 1.5 + 0.42 * len(encoders)))
     axes = figure.subplots()
-    for y, encoder in enumerate(encoders):
-        _share(axes, result, encoder, y)
+    for y, (encoder, look) in enumerate(looks(result).items()):
+        _share(axes, result, encoder, look, y)
     axes.set_yticks(range(len(encoders)), encoders)
     axes.set_ylim(len(encoders) - 0.4, -0.75)
     axes.set_xlim(left=0, right=axes.get_xlim()[1] * 1.12)
@@ -44,13 +44,12 @@ def shares(result: AwaErrors) -> Figure:
     return titled(figure, result, f"Named right, of {n['n']} pictures of {n['n_clusters']} classes")
 
 
-def _share(axes: Axes, result: AwaErrors, encoder: str, y: int) -> None:
+def _share(axes: Axes, result: AwaErrors, encoder: str, look: Look, y: int) -> None:
     claim, these = result.claim(encoder, est.RIGHT), result.claim(encoder, est.RIGHT, group=THESE)
-    colour = colours(result)[encoder]
-    axes.plot([100 * these["low"], 100 * these["high"]], [y, y], color=colour, alpha=0.35, lw=6, solid_capstyle="butt")
-    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
-    fill = "white" if is_random(encoder) else colour
-    axes.plot(100 * claim["value"], y, "o", color=colour, mfc=fill, ms=7, mew=1.4)
+    ends = [100 * these["low"], 100 * these["high"]]
+    axes.plot(ends, [y, y], color=look.colour, alpha=0.35, lw=6, solid_capstyle="butt")
+    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=look.colour, lw=1.4)
+    axes.plot(100 * claim["value"], y, **look.point, ms=7, mew=1.4)
     axes.plot([100 * claim["chance"]] * 2, [y - 0.3, y + 0.3], color=MUTED, lw=1.4)
     if y == 0:
         axes.annotate("chance", (100 * claim["chance"], y - 0.34), color=MUTED, fontsize=8, ha="left", va="bottom")
@@ -76,19 +75,21 @@ def similarity(result: AwaErrors) -> Figure:
         grid[row, 0].set_ylabel(encoder, rotation=0, ha="right", va="center", labelpad=6)
     for column, measure in enumerate(measures):
         grid[-1, column].set_xlabel(PANELS[measure])
-    return titled(figure, result, "How near wrong names are (filled), and by chance (outlined)")
+    return titled(figure, result, "How near wrong names are (filled), and by chance (outlined; grey tick: its mean)")
 
 
 def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> None:
     key, edges = KEYS[measure], result.arrays["edges"]
-    row, colour = result.encoders.index(encoder), colours(result)[encoder]
+    row, look = result.encoders.index(encoder), looks(result)[encoder]
     errors, chance = result.arrays[f"{key}_errors"][row], result.arrays[f"{key}_chance"][row]
-    top = max(errors.max(), chance.max(), 1e-9)
-    axes.stairs(errors / top, edges, fill=True, color=colour, alpha=0.45)
-    axes.stairs(chance / top, edges, color=MUTED, lw=1.1)
     claim = result.claim(encoder, measure)
-    if pd.notna(claim["value"]):
-        _means(axes, claim, result.claim(encoder, measure, against=CHANCE), colour)
+    if pd.isna(claim["value"]):
+        axes.text(0.01, 0.5, "no picture is named wrongly", fontsize=8, va="center", color=MUTED)
+    else:
+        top = max(errors.max(), chance.max(), 1e-9)
+        axes.stairs(errors / top, edges, fill=True, color=look.colour, alpha=0.45)
+        axes.stairs(chance / top, edges, color=INK, lw=1.0)
+        _means(axes, claim, result.claim(encoder, measure, against=CHANCE), look)
     axes.set_ylim(-0.4, 1.5)
     axes.set_xlim(0, 1)
     axes.set_yticks([])
@@ -96,12 +97,11 @@ def _distribution(axes: Axes, result: AwaErrors, encoder: str, measure: str) -> 
     axes.axhline(0, color=FAINT, lw=0.8, zorder=0)
 
 
-def _means(axes: Axes, claim: pd.Series[Any], surplus: pd.Series[Any], colour: str) -> None:
-    axes.plot([claim["low"], claim["high"]], [-0.2, -0.2], color=colour, lw=1.4)
-    fill = "white" if is_random(str(claim["system"])) else colour
-    axes.plot(claim["value"], -0.2, "o", color=colour, mfc=fill, ms=5, mew=1.2)
+def _means(axes: Axes, claim: pd.Series[Any], surplus: pd.Series[Any], look: Look) -> None:
+    axes.plot([claim["low"], claim["high"]], [-0.2, -0.2], color=look.colour, lw=1.4)
+    axes.plot(claim["value"], -0.2, **look.point, ms=5, mew=1.2)
     axes.plot([claim["chance"]] * 2, [-0.33, -0.07], color=MUTED, lw=1.4)
-    words = f"{two(claim['value'])}, by chance {two(claim['chance'])}: {signed(surplus['value'])}"
+    words = f"n {claim['n']}: {two(claim['value'])}, by chance {two(claim['chance'])}: {signed(surplus['value'])}"
     if pd.notna(surplus["low"]):
         words += f" ({signed(surplus['low'])} to {signed(surplus['high'])})"
     axes.text(0.01, 1.5, words, fontsize=8, va="top", ha="left", color=INK)

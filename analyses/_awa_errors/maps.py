@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from concepttransfer.claims import is_random
 from concepttransfer.figures import FAINT, INK, MOST_LINES, MUTED, PICTURE, RIGHT, TEXT, WRONG, show_picture, titled
+from concepttransfer.wording import percent
+
+from . import estimates as est
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from ..awa_errors import AwaErrors
 
 FEW = 25
+MOST_MAPS = 4
 LINE = 62
 
 
@@ -25,7 +30,8 @@ def confusions(result: AwaErrors) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    classes, tables = result.provenance["classes"], result.arrays["confusions"]
+    classes, shown = result.provenance["classes"], _shown(result)
+    tables = result.arrays["confusions"][[result.encoders.index(encoder) for encoder in shown]]
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
     side = max(2.8, (0.105 if len(classes) > FEW else 0.15) * len(classes))
@@ -37,13 +43,26 @@ def confusions(result: AwaErrors) -> Figure:
         if place >= len(tables):
             axes.set_axis_off()
             continue
-        drawn = _map(axes, tables[place], wrong[place], top, result.encoders[place])
+        drawn = _map(axes, tables[place], wrong[place], top, _named(result, shown[place]))
         _labels(axes, classes, left=place % columns == 0, below=place + columns >= len(tables))
     bar = figure.colorbar(drawn, ax=grid, location="top", shrink=0.4, aspect=40, pad=0.01, anchor=(0.0, 0.0))
     bar.set_label("% of a class's pictures given this wrong name (grey: the right one; blue: none)", loc="left")
     bar.locator = MaxNLocator(4)
     bar.outline.set_visible(False)
-    return titled(figure, result, "What is taken for what")
+    n, left = result.claim(shown[0], est.RIGHT)["n"], len(result.encoders) - len(shown)
+    without = f" (without {left} random controls)" if left else ""
+    return titled(figure, result, f"What is taken for what, of {n} pictures{without}")
+
+
+def _shown(result: AwaErrors) -> list[str]:
+    """All encoders; of many those that learnt, so that names stay readable: the table holds the controls too."""
+    learnt = [encoder for encoder in result.encoders if not is_random(encoder)]
+    return learnt if learnt and len(result.encoders) > MOST_MAPS else list(result.encoders)
+
+
+def _named(result: AwaErrors, encoder: str) -> str:
+    right = result.claim(encoder, est.RIGHT)
+    return f"{encoder}: {percent(right['value'])} % right (chance {percent(right['chance'])})"
 
 
 def _wrong(tables: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,8 +117,10 @@ def examples(result: AwaErrors) -> Figure:
         line, column = place % height, 2 * (place // height)
         show_picture(grid[line, column], result.pictures.get(row))
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), result.encoders[:lines])
-    shown = f"{result.encoders[0]} names {int(table[table['encoder'] == result.encoders[0]]['right'].sum())}"
-    return titled(figure, result, f"Examples, drawn at random so that {shown} of {len(rows)} right")
+    first, right = result.encoders[0], result.claim(result.encoders[0], est.RIGHT)
+    shown = f"{first} names {int(table[table['encoder'] == first]['right'].sum())} of {len(rows)} right"
+    of_all = f"of all {right['n']} {percent(right['value'])} %, chance {percent(right['chance'])} %"
+    return titled(figure, result, f"Examples, drawn at random so that {shown} ({of_all})")
 
 
 def _said(axes: Axes, table: Any, encoders: tuple[str, ...]) -> None:

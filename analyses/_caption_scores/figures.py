@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.claims import is_random
-from concepttransfer.figures import INK, MUTED, colours, titled
+from concepttransfer.figures import INK, MUTED, colours, looks, titled
 
 from . import measures as m
 from .diversity import REFERENCES
@@ -40,7 +40,7 @@ def scores(result: CaptionScores) -> Figure:
         axes.set_title(f"{measure} × 100")
         _room(axes)
     n = result.claim(result.encoders[0], m.ROUGE)["n"]
-    return titled(figure, result, f"Scores of captions of {n} pictures (grey line: shuffled over pictures)")
+    return titled(figure, result, f"Scores of captions of {n} pictures (grey tick, chance: shuffled over pictures)")
 
 
 def _panels(n: int, names: list[str]) -> tuple[Figure, list[Axes]]:
@@ -68,11 +68,10 @@ def _score(axes: Axes, result: CaptionScores, about: tuple[str, str, str], y: in
     claim = result.claim(encoder, measure, group=group)
     if pd.isna(claim["value"]):
         return
-    colour = colours(result)[encoder]
+    look = looks(result)[encoder]
     whole = group == result.groups[0]
-    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
-    fill = "white" if is_random(encoder) else colour
-    axes.plot(100 * claim["value"], y, "o", color=colour, mfc=fill, ms=6 if whole else 4, mew=1.3)
+    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=look.colour, lw=1.4)
+    axes.plot(100 * claim["value"], y, **look.point, ms=6 if whole else 4, mew=1.3)
     axes.plot([100 * claim["chance"]] * 2, [y - 0.3, y + 0.3], color=MUTED, lw=1.4)
     right = np.nanmax([100 * claim["high"], 100 * claim["value"], 100 * claim["chance"]])
     words = hundred(claim["value"]) + mark(result, encoder, measure)
@@ -131,7 +130,10 @@ def sheet(result: CaptionScores) -> Figure:
         _picture(grid[line, column], result.pictures.get(row))
         said = table[table["row_id"] == row].set_index("encoder")
         _said(grid[line, column + 1], said, encoders, result.provenance["references"].get(row, []))
-    return titled(figure, result, f"Examples, from {encoders[0]}'s lowest score of a picture to its highest")
+    measure = m.CIDER if m.CIDER in result.measures else m.ROUGE
+    claim = result.claim(encoders[0], measure)
+    of_all = f"all {claim['n']}: {measure} {hundred(claim['value'])}, chance {hundred(claim['chance'])}"
+    return titled(figure, result, f"Examples, from {encoders[0]}'s lowest score of a picture to its highest ({of_all})")
 
 
 def _picture(axes: Axes, content: bytes | None) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random
-from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
+from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
 
 from . import presence as m
 from .claims import REFERENCE
@@ -35,9 +34,9 @@ def kinds(result: ConceptRecall) -> Figure:
     for row, kind in enumerate(rows):
         for column, measure in enumerate(SHARES):
             axes = grid[row, column]
-            for y, encoder in enumerate(encoders):
+            for y, (encoder, look) in enumerate(looks(result).items()):
                 claim = result.claim(encoder, measure, group=kind)
-                _dot(axes, claim, y, colours(result)[encoder], 100, number=True, height=0.3)
+                _dot(axes, claim, y, look, 100, number=True, height=0.3)
             _lines(axes, encoders if column == 0 else [""] * len(encoders))
             reference = result.claim(REFERENCE, measure, group=kind)["value"]
             if pd.notna(reference):
@@ -93,7 +92,7 @@ def _grid(
     from matplotlib.figure import Figure
 
     tall = [max(len(groups) * (len(result.encoders) * LINE + 0.14), 0.5) for groups in rows]
-    figure = Figure(figsize=(8.6, 1.1 + sum(tall) + 0.55 * len(rows)))
+    figure = Figure(figsize=(9.8, 0.9 + sum(tall) + 0.55 * len(rows)))
     grid = figure.subplots(len(rows), len(measures), squeeze=False, height_ratios=tall)
     for row, groups in enumerate(rows):
         for column, measure in enumerate(measures):
@@ -107,10 +106,10 @@ def _blocks(axes: Axes, result: ConceptRecall, groups: Sequence[str], measure: s
     encoders = result.encoders
     step = 0.8 / max(len(encoders), 1)
     for place, group in enumerate(groups):
-        for n, encoder in enumerate(encoders):
+        for n, (encoder, look) in enumerate(looks(result).items()):
             y = place + (n - (len(encoders) - 1) / 2) * step
             claim = result.claim(encoder, measure, group=group)
-            _dot(axes, claim, y, colours(result)[encoder], scale, number=False, height=0.4 * step)
+            _dot(axes, claim, y, look, scale, number=False, height=0.4 * step)
         reference = result.claim(REFERENCE, measure, group=group)["value"]
         if pd.notna(reference):
             axes.plot(scale * reference, place, "D", color=MUTED, mfc="none", ms=5, mew=1, zorder=1)
@@ -126,16 +125,13 @@ def _named(result: ConceptRecall, group: str) -> str:
     return f"{group.rpartition('/')[2]} ({0 if pd.isna(n) else n})"
 
 
-def _dot(
-    axes: Axes, claim: pd.Series[Any], y: float, colour: str, scale: float, *, number: bool, height: float
-) -> None:
+def _dot(axes: Axes, claim: pd.Series[Any], y: float, look: Look, scale: float, *, number: bool, height: float) -> None:
     """A value with its interval, hollow for a random control, and chance as a grey tick."""
     if pd.isna(claim["value"]):
         return
     axes.plot([scale * claim["chance"]] * 2, [y - height, y + height], color=MUTED, lw=1.3)
-    axes.plot([scale * claim["low"], scale * claim["high"]], [y, y], color=colour, lw=1.3)
-    fill = "white" if is_random(str(claim["system"])) else colour
-    axes.plot(scale * claim["value"], y, "o", color=colour, mfc=fill, ms=6 if number else 4, mew=1.2)
+    axes.plot([scale * claim["low"], scale * claim["high"]], [y, y], color=look.colour, lw=1.3)
+    axes.plot(scale * claim["value"], y, **look.point, ms=6 if number else 4, mew=1.2)
     if number:
         right = np.nanmax([scale * claim["high"], scale * claim["value"], scale * claim["chance"]])
         words = f"{scale * claim['value']:.0f}" if scale * claim["value"] >= 10 else f"{scale * claim['value']:.1f}"
@@ -154,11 +150,8 @@ def _lines(axes: Axes, names: Sequence[str]) -> None:
 def _legend(figure: Figure, result: ConceptRecall) -> None:
     from matplotlib.lines import Line2D
 
-    encoders = result.encoders
     handles = [
-        Line2D([], [], color=colour, marker="o", ms=5, mfc="white" if is_random(encoder) else colour, label=encoder)
-        for encoder, colour in colours(result).items()
+        Line2D([], [], color=look.colour, marker=look.marker, ms=5, mfc=look.fill, label=encoder)
+        for encoder, look in looks(result).items()
     ]
-    figure.legend(
-        handles=handles, loc="outside lower right", ncols=len(encoders) if len(encoders) < 6 else -(-len(encoders) // 2)
-    )
+    figure.legend(handles=handles, loc="outside right upper")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.figures import FAINT, INK, MUTED, show_picture, titled
+from concepttransfer.wording import percent
 
 from . import presence as m
 
@@ -89,8 +90,11 @@ def sheet(result: ConceptRecall) -> Figure:
         line, column = place % height, 2 * (place // height)
         show_picture(grid[line, column], result.pictures.get(row))
         _said(grid[line, column + 1], result.provenance["examples"][row], encoders)
-    start = f"from {encoders[0]}'s lowest recall of nouns to its highest"
-    return titled(figure, result, f"Examples, {start} (+ said and true, – said and not true)")
+    kind = result.kinds[0]
+    claim = result.claim(encoders[0], m.RECALL, group=kind)
+    start = f"from {encoders[0]}'s lowest recall of {kind} to its highest (+ said and true, – said and not true)"
+    of_all = f"recall in all {claim['n']} pictures {percent(claim['value'])} %, chance {percent(claim['chance'])} %"
+    return titled(figure, result, f"Examples, {start}\n{of_all}")
 
 
 def _said(axes: Axes, example: dict[str, Any], encoders: Sequence[str]) -> None:

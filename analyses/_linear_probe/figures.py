@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.claims import is_random
-from concepttransfer.figures import FAINT, INK, MUTED, colours, titled
+from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
 from concepttransfer.wording import percent, signed, two
 
 from .._awa_errors.figures import THESE
@@ -32,8 +32,8 @@ def accuracy(result: LinearProbe) -> Figure:
     encoders = result.encoders
     figure = Figure(figsize=(6.4, 1.5 + 0.42 * len(encoders)))
     axes = figure.subplots()
-    for y, encoder in enumerate(encoders):
-        _accuracy(axes, result, encoder, y)
+    for y, (encoder, look) in enumerate(looks(result).items()):
+        _accuracy(axes, result, encoder, look, y)
     axes.set_yticks(range(len(encoders)), encoders)
     axes.set_ylim(len(encoders) - 0.4, -0.75)
     axes.set_xlim(left=0, right=axes.get_xlim()[1] * 1.12)
@@ -45,22 +45,18 @@ def accuracy(result: LinearProbe) -> Figure:
     return titled(figure, result, f"Class read by a linear probe, of {n['n']} pictures of {n['n_clusters']} classes")
 
 
-def _accuracy(axes: Axes, result: LinearProbe, encoder: str, y: int) -> None:
+def _accuracy(axes: Axes, result: LinearProbe, encoder: str, look: Look, y: int) -> None:
     claim, these = result.claim(encoder, claims.ACCURACY), result.claim(encoder, claims.ACCURACY, group=THESE)
-    colour = colours(result)[encoder]
-    axes.plot([100 * these["low"], 100 * these["high"]], [y, y], color=colour, alpha=0.35, lw=6, solid_capstyle="butt")
-    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=colour, lw=1.4)
-    axes.plot(100 * claim["value"], y, "o", color=colour, mfc=_fill(encoder, colour), ms=7, mew=1.4)
+    ends = [100 * these["low"], 100 * these["high"]]
+    axes.plot(ends, [y, y], color=look.colour, alpha=0.35, lw=6, solid_capstyle="butt")
+    axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=look.colour, lw=1.4)
+    axes.plot(100 * claim["value"], y, **look.point, ms=7, mew=1.4)
     axes.plot([100 * claim["chance"]] * 2, [y - 0.3, y + 0.3], color=MUTED, lw=1.4)
     if y == 0:
         axes.annotate("chance", (100 * claim["chance"], y - 0.34), color=MUTED, fontsize=8, ha="left", va="bottom")
     right = np.nanmax([100 * claim["high"], 100 * claim["value"]])
     words = percent(claim["value"])
     axes.annotate(words, (right, y), (8, 0), textcoords="offset points", va="center", color=INK)
-
-
-def _fill(encoder: str, colour: str) -> str:
-    return "white" if is_random(encoder) else colour
 
 
 def attributes(result: LinearProbe) -> Figure:
@@ -95,10 +91,10 @@ def _count(claim: pd.Series[Any]) -> str:
 
 def _attributes(axes: Axes, result: LinearProbe, encoder: str, setting: str) -> None:
     at = result.encoders.index(encoder), result.settings.index(setting)
-    colour = colours(result)[encoder]
+    look = looks(result)[encoder]
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, zorder=1)
     own, control = result.arrays["ap"][at], result.arrays["ap_control"][at]
-    axes.plot(control, own, "o", color=colour, mfc=_fill(encoder, colour), ms=3.4, mew=0.7, alpha=0.75, zorder=2)
+    axes.plot(control, own, **look.point, ms=3.4, mew=0.7, alpha=0.75, zorder=2)
     level, other = result.claim(encoder, setting), result.claim(encoder, setting + claims.BY_CONTROL)
     difference = result.claim(encoder, setting, against=claims.CONTROL)
     axes.plot([other["low"], other["high"]], [level["value"]] * 2, color=INK, lw=1.3, zorder=3)
@@ -118,18 +114,17 @@ def shots(result: LinearProbe) -> Figure:
     """A curve an encoder over the number of training pictures of a class, last all of them."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.8))
+    figure = Figure(figsize=(7.4, 3.8))
     axes = figure.subplots()
     measured = [s for s in SHOTS if pd.notna(result.claim(result.encoders[0], claims.few(s))["value"])]
     columns = [*(claims.few(s) for s in measured), claims.ACCURACY]
-    for encoder, colour in colours(result).items():
+    for encoder, look in looks(result).items():
         rows = pd.DataFrame([result.claim(encoder, column) for column in columns])
         x = np.arange(len(rows)) + 0.06 * (result.encoders.index(encoder) - (len(result.encoders) - 1) / 2)
         value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
-        dashes = "--" if is_random(encoder) else "-"
-        axes.plot(x, value, color=colour, ls=dashes, lw=1.2)
-        axes.vlines(x, low, high, color=colour, lw=1.3)
-        axes.plot(x, value, "o", color=colour, mfc=_fill(encoder, colour), ms=5, mew=1.2, label=encoder)
+        style = {"color": look.colour, "ls": ":" if is_random(encoder) else "-", "lw": 1.2}
+        axes.vlines(x, low, high, color=look.colour, lw=1.3)
+        axes.plot(x, value, marker=look.marker, mfc=look.fill, ms=5, mew=1.2, label=encoder, **style)
     last = result.claim(result.encoders[0], claims.ACCURACY)
     axes.axhline(100 * last["chance"], color=MUTED, lw=1)
     at = (len(columns) - 1.5, 100 * last["chance"])
@@ -138,6 +133,6 @@ def shots(result: LinearProbe) -> Figure:
     axes.set(xlabel="training pictures of a class", ylabel="accuracy, %")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside right upper")
     n = f"{last['n']} pictures of {last['n_clusters']} classes"
     return titled(figure, result, f"Few-shot accuracy of linear probes, of {n}")

@@ -20,10 +20,11 @@ from concepttransfer.figures import (
     RIGHT,
     TEXT,
     WRONG,
-    colours,
+    looks,
     show_picture,
     titled,
 )
+from concepttransfer.wording import percent
 
 from . import estimates as est
 from .words import after
@@ -69,11 +70,11 @@ def _systems(result: VisualQuestions) -> tuple[str, ...]:
 
 
 def _look(result: VisualQuestions, system: str) -> dict[str, Any]:
-    """Colour and marker of a system: random controls hollow, the blind a square in ink."""
+    """Colour and marker of a system: random controls hollow, the blind a star in ink."""
     if system == BLIND:
-        return {"color": INK, "marker": "s", "mfc": "white"}
-    colour = colours(result)[system]
-    return {"color": colour, "marker": "o", "mfc": "white" if is_random(system) else colour}
+        return {"color": INK, "marker": "*", "mfc": "white"}
+    look = looks(result)[system]
+    return {"color": look.colour, "marker": look.marker, "mfc": look.fill}
 
 
 def _line(axes: Axes, result: VisualQuestions, system: str, places: Any) -> None:
@@ -121,7 +122,8 @@ def types(result: VisualQuestions) -> Figure:
     handles, labels = columns[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     figure.legend(once.values(), once.keys(), loc="outside right upper")
-    return titled(figure, result, "By type of answer and of question")
+    n = result.accuracy(result.systems[0], shown[-1])["n"]
+    return titled(figure, result, f"{n} questions by type of answer and of question (in brackets: how many)")
 
 
 def _shown_groups(result: VisualQuestions) -> Sequence[str]:
@@ -149,6 +151,8 @@ def _group(axes: Axes, result: VisualQuestions, group: str, y: float, shots: int
     half = STEP * len(systems) / 2
     commonest = 100 * result.commonest(group)
     axes.plot([commonest] * 2, [y - half, y + half], color=MUTED, lw=1.4, label="commonest answer")
+    chance = 100 * float(np.mean([result.accuracy(system, shots, group=group)["chance"] for system in systems]))
+    axes.plot([chance] * 2, [y - half, y + half], color=MUTED, lw=1.2, ls=(0, (1, 1)), label="chance (mean of systems)")
 
 
 def examples(result: VisualQuestions) -> Figure:
@@ -174,7 +178,9 @@ def examples(result: VisualQuestions) -> Figure:
         _said(grid[line, column + 1], table[table["row_id"] == row].set_index("encoder"), systems)
     shown = table[table["encoder"] == systems[0]]["accuracy"]
     right = f"{systems[0]} answers {int((shown >= 0.5).sum())} of {len(rows)} right {after(fewest)}"
-    return titled(figure, result, f"Examples, drawn at random so that {right}")
+    claim = result.accuracy(systems[0], fewest)
+    of_all = f"of all {claim['n']} {percent(claim['value'])} %, chance {percent(claim['chance'])} %"
+    return titled(figure, result, f"Examples, drawn at random so that {right} ({of_all})")
 
 
 def _said(axes: Axes, table: Any, systems: Sequence[str]) -> None:
