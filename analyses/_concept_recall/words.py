@@ -70,18 +70,33 @@ class Reader:
     def _make(self, kind: Kind, text: str, part: str) -> Word:
         return Word(kind, self.groups.category(kind, text, part), text)
 
+    def nouns_at(self, text: str) -> list[tuple[int, int, str]]:
+        """The nouns of a text with the first and the last of its words (`caption_tokens`) that each is written in.
+
+        Of a noun of several words the whole alone: no bear beside a polar bear.
+        """
+        (tagged,) = self.tagger.tag([text])
+        parts = ((start, end, next((word for word in words), None)) for start, end, words in self._parts(tagged))
+        return [(start, end - 1, word.text) for start, end, word in parts if word is not None and word.kind == "nouns"]
+
     def _read(self, tagged: Sequence[Tagged]) -> Iterator[Word]:
+        for _, _, words in self._parts(tagged):
+            yield from words
+
+    def _parts(self, tagged: Sequence[Tagged]) -> Iterator[tuple[int, int, Iterator[Word]]]:
+        """Where each part of a text begins and ends, and the words that it is counted as."""
         at = 0
         while at < len(tagged):
+            start = at
             if phrase := self._phrase(tagged, at):
-                yield from self._counted("relations", " ".join(phrase), "")
                 at += len(phrase)
+                yield start, at, self._counted("relations", " ".join(phrase), "")
             elif size := _noun_of_several(tagged, at, self.groups):
-                yield from self._compound(tagged[at : at + size])
                 at += size
+                yield start, at, self._compound(tagged[start:at])
             else:
-                yield from self._single(tagged[at])
                 at += 1
+                yield start, at, self._single(tagged[start])
 
     def _phrase(self, tagged: Sequence[Tagged], at: int) -> tuple[str, ...] | None:
         """The longest relation of several words at a place, word for word."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -62,6 +62,13 @@ class LanguageModel(Protocol):
     def word_vectors(self) -> Tensor:
         """What the library feeds into the model for each word of the vocabulary: `[V, d_model]`."""
 
+    @property
+    def vocabulary(self) -> list[str]:
+        """The text of each row of `word_vectors`; empty where it stands for no text."""
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has when it is learnt, the end token included."""
 
@@ -78,6 +85,29 @@ class LanguageModel(Protocol):
         Returns:
             Negative log-likelihoods in nats `[b, t]` (float32), 0 where there is no token, and the mask `[b, t]` (bool)
             of tokens. Gradient flows to the soft prompts.
+        """
+
+    def ids_nll(self, inputs: Sequence[Sequence[Segment]], ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """How surprising is each of these tokens after its input, such as those that `generate` gave?
+
+        Args:
+            inputs: b inputs, of any lengths.
+            ids: b lists of token ids; nothing is appended to them.
+
+        Returns:
+            As `token_nll`.
+        """
+
+    def logit_lens(self, prompts: Tensor, positions: Sequence[int]) -> Iterator[Tensor]:
+        """What would be said next at some positions of soft prompts if each layer were the last? nostalgebraist 2020.
+
+        Args:
+            prompts: `[b, k, d_model]`.
+            positions: p of 0 to k - 1.
+
+        Yields:
+            Logits `[b, p, V]`, for what goes into the first layer, then for what comes out of each; the last are the
+            model's own.
         """
 
     def hidden_states(self, inputs: Sequence[Sequence[Segment]], layers: Sequence[int]) -> tuple[Tensor, Tensor]:

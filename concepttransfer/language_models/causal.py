@@ -15,6 +15,7 @@ from .activations import fuse_activations
 from .base import Generation, Segment
 from .beam import beam_search
 from .inputs import PAD, Layout, embed, lay_out, pad
+from .lens import layer_logits
 from .logits import logits_at
 from .placement import home, is_offloaded, is_sharded
 from .sampling import extend, greedy, nucleus, uniform_draws
@@ -79,6 +80,15 @@ class CausalLanguageModel:
         limit = getattr(module.config.get_text_config(), "max_position_embeddings", None)
         return limit if isinstance(limit, int) and limit > 0 else None
 
+    @property
+    def vocabulary(self) -> list[str]:
+        """The text of each row of `word_vectors`; empty where it stands for no text."""
+        return self.tokens.vocabulary(len(self._embedding.weight))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        return self.tokens.text(ids)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has when it is learnt, the end token included."""
         return [len(ids) + (self.tokens.end is not None) for ids in self.tokens.batch(texts)]
@@ -95,7 +105,20 @@ class CausalLanguageModel:
         if len(inputs) != len(texts):
             raise ShapeError(f"{len(inputs)} inputs need as many texts; these are {len(texts)}.")
         layout = lay_out(inputs, self.tokens, self.d_model)
-        learnt = self._learnt(texts, layout.last, max_tokens)
+        return self._nll(layout, self._learnt(texts, layout.last, max_tokens))
+
+    def ids_nll(self, inputs: Sequence[Sequence[Segment]], ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Negative log-likelihood of each of these tokens after its input: see `LanguageModel.ids_nll`.
+
+        Raises:
+            ShapeError, BadInputError: as of `token_nll`.
+        """
+        if len(inputs) != len(ids):
+            raise ShapeError(f"{len(inputs)} inputs need as many lists of tokens; these are {len(ids)}.")
+        return self._nll(lay_out(inputs, self.tokens, self.d_model), [tuple(some) for some in ids])
+
+    def _nll(self, layout: Layout, learnt: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """`[b, t]` of tokens after inputs that are laid out, and their mask."""
         labels = pad(learnt, "right").to(self.device)
         mask = labels != PAD
         nothing = torch.zeros(labels.shape, device=self.device)
@@ -129,6 +152,20 @@ class CausalLanguageModel:
         if len(widths := {state.shape[-1] for state in chosen}) > 1:
             raise ShapeError(f"These layers are {sorted(widths)} wide. Ask for those of one width at a time.")
         return torch.stack(chosen), ids != PAD
+
+    @torch.no_grad()
+    def logit_lens(self, prompts: Tensor, positions: Sequence[int]) -> Iterator[Tensor]:
+        """What each layer holds at some positions of soft prompts, as logits: see `LanguageModel.logit_lens`.
+
+        Raises:
+            BadInputError: the layers cannot be told from the rest, or soft prompts that are longer than it can read.
+        """
+        self._refuse_shards()
+        ids, vectors = self._vectors(lay_out([[one] for one in prompts], self.tokens, self.d_model), "right")
+        keep = torch.zeros(ids.shape, dtype=torch.bool, device=self.device)
+        keep[:, ids.shape[1] - prompts.shape[1] + torch.tensor(list(positions), device=self.device)] = True
+        for logits in layer_logits(self.module, vectors, keep):
+            yield logits.reshape(len(prompts), len(positions), -1)
 
     @torch.no_grad()
     def generate(

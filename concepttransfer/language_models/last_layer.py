@@ -48,12 +48,17 @@ def feed_forward_at(module: Any, keep: Tensor) -> Iterator[None]:
             hook.remove()
 
 
-def _feed_forward(module: Any) -> nn.Module | None:
-    """The last layer's, if it is of the usual form."""
+def last_layer(module: Any) -> nn.Module | None:
+    """The last of a causal language model's layers; None where they do not stand in one list."""
     depth = getattr(module.config.get_text_config(), "num_hidden_layers", None)
     stacks = (part for part in module.modules() if isinstance(part, nn.ModuleList) and len(part) == depth)
     stack = next(stacks, None)
-    block: Any = None if stack is None else getattr(stack[-1], "mlp", None)
+    return None if stack is None else stack[-1]
+
+
+def _feed_forward(module: Any) -> nn.Module | None:
+    """The last layer's, if it is of the usual form."""
+    block: Any = getattr(last_layer(module), "mlp", None)
     if block is None or not type(block).__name__.endswith("MLP"):
         return None
     return block if len(inspect.signature(type(block).forward).parameters) == 2 else None  # self and the tensor

@@ -84,6 +84,11 @@ class Tokens:
         line, both = self.ids("\n"), self.ids("\n" + text)
         return both[len(line) :] if both[: len(line)] == line else self.ids(text)
 
+    def vocabulary(self, n: int) -> list[str]:
+        """The text of each id below `n`; empty for special tokens, and for rows that a model has beyond its words."""
+        known = min(n, len(self._tokenizer))
+        return [self.text([number]) for number in range(known)] + [""] * (n - known)
+
     def text(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -14,6 +14,7 @@ from ..decoding import Decoding
 from ..encoders.spec import EncoderSpec
 from ..errors import StudyError, UnknownNameError, suggestion, unreadable_yaml
 from ..language_models.placement import DTYPES
+from ..scoring.prompt_readings import Lens
 from ..training.recipe import Recipe
 
 STUDIES = Path(str(files("concepttransfer.studies")))
@@ -49,6 +50,7 @@ class StudySpec(BaseModel):
         splits: for data sets that are tested on, those that probes learn from; others are split by picture.
         decoding: how captions are generated.
         answering: how questions about pictures are asked.
+        lens: how closely soft prompts are looked at, and the seed that draws other pictures in a picture's place.
         judges: encoders that score captions, by what they are used for; `clipscore` needs both towers of one CLIP.
         transfers: a folder of fitted Transfers that come with the study.
         dtype: of the language model; `auto` is bf16 where the hardware has it, else float32; `8bit` and `4bit` are
@@ -71,6 +73,7 @@ class StudySpec(BaseModel):
     splits: dict[str, SplitNames] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
     answering: Answering = Answering()
+    lens: Lens = Lens()
     judges: dict[str, EncoderSpec] = Field(default_factory=dict)
     transfers: str | None = None
     dtype: str = Field(default="auto", pattern=f"^({'|'.join(DTYPES)})$")
@@ -251,6 +254,7 @@ def _known_keys(at: tuple[str, ...]) -> list[str]:
         "train": Recipe,
         "decoding": Decoding,
         "answering": Answering,
+        "lens": Lens,
         "splits": SplitNames,
     }
     model = StudySpec if len(at) == 1 else models.get(at[0], StudySpec)

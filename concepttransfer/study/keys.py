@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..language_models.placement import QUANTISED
@@ -49,7 +50,8 @@ def imported(study: Study, name: str) -> str:
     spec = study.spec.encoders[name]
     dtype = study.settings.dtype or study.spec.dtype
     bits = [dtype] if dtype in QUANTISED else []
-    return digest("imported", spec.model_dump(mode="json"), study.spec.language_model, str(study.root), *bits)
+    said = spec.model_dump(mode="json", exclude={"supervision"})  # it changes no value
+    return digest("imported", said, study.spec.language_model, str(study.root), *bits)
 
 
 def captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:
@@ -80,6 +82,21 @@ def answers(
         study.spec.answering.model_dump(mode="json"),
         examples.manifest.id if examples else None,
     )
+
+
+def token_scores(
+    study: Study, name: str, selection: Selection, transfer: Transfer, blank: Selection, others: Mapping[str, str]
+) -> str:
+    """Scores of captions' tokens: the captions, the blank picture's features, and who stands in for whom."""
+    tuned = transfer if study.encoder_spec(name).train else None
+    said = captions(study, name, selection, transfer)
+    return digest("token-scores", said, features(study, name, blank, tuned), others)
+
+
+def prompt_readings(study: Study, name: str, selection: Selection, transfer: Transfer) -> str:
+    """Readings of soft prompts: the captions of the same pictures, and how closely one looks."""
+    said = captions(study, name, selection, transfer)
+    return digest("prompt-readings", said, study.spec.lens.model_dump(mode="json"))
 
 
 def training_prompt(study: Study) -> str:

@@ -180,10 +180,16 @@ def expected_bytes(study: Study, name: str, selection: Selection) -> int:
 
 def captions(study: Study, name: str, selection: Selection) -> list[Captions]:
     """What the language model says of each picture, one `Captions` a seed."""
-    return [_captions(study, name, selection, transfer) for transfer in transfers(study, name)]
+    return [captions_of(study, name, selection, transfer) for transfer in transfers(study, name)]
 
 
-def _captions(study: Study, name: str, selection: Selection, transfer: Transfer) -> Captions:
+def captions_there(study: Study, name: str, selection: Selection) -> list[Captions]:
+    """Those of `captions` whose fit is there, made where they are missing; nothing is fitted."""
+    return [captions_of(study, name, selection, transfer) for transfer in transfers_there(study, name)]
+
+
+def captions_of(study: Study, name: str, selection: Selection, transfer: Transfer) -> Captions:
+    """What the language model says of each picture by one fit, from the cache or asked now."""
     from ..captioning import Captions, caption
 
     key = keys.captions(study, name, selection, transfer)

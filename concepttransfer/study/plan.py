@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .selection import Selection
     from .study import Study
 
-STAGES = ("encode", "fit", "caption", "answer")
-BYTES = {"caption": 400, "answer": 300}
-"""About how many a line takes."""
+STAGES = ("encode", "fit", "caption", "answer", "score", "read")
+BYTES = {"caption": 400, "answer": 300, "score": 2000, "read": 6000}
+"""About how many a picture or question takes."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Step:
     """One stage for one encoder.
 
     Attributes:
-        stage: `encode`, `fit`, `caption` or `answer`.
+        stage: one of `STAGES`.
         encoder: its name in the study.
         what: the data set, or the seed of a fit.
         n: how many pictures, optimiser steps, or questions (once for each number of shots).
@@ -77,8 +77,11 @@ def _fits(study: Study, name: str) -> Iterator[Step]:
 def _evaluation(study: Study, name: str, selection: Selection, until: str) -> Iterator[Step]:
     from ..transfer import Transfer
     from .answers import pictures_of
+    from .token_scores import looked_at
 
     tuned = study.encoder_spec(name).train
+    if until == "read":
+        selection = looked_at(study, selection)
     shown = pictures_of(study, selection) if until == "answer" else [selection]
     for seed in range(study.settings.seed, study.settings.seed + (study.settings.seeds or study.spec.train.seeds)):
         there = pipeline.fitted(study, name, seed)
@@ -89,7 +92,9 @@ def _evaluation(study: Study, name: str, selection: Selection, until: str) -> It
                 key = keys.features(study, name, one, transfer if tuned else None) if known else ""
                 yield _encode(study, name, one, key)
         if until != "encode":
-            yield _said(study, name, selection, transfer, seed, until)
+            yield _said(study, name, selection, transfer, seed, "answer" if until == "answer" else "caption")
+        if until in ("score", "read"):
+            yield _scored(study, name, selection, transfer, seed, until)
 
 
 def _said(study: Study, name: str, selection: Selection, transfer: Transfer | None, seed: int, stage: str) -> Step:
@@ -113,6 +118,18 @@ def _said(study: Study, name: str, selection: Selection, transfer: Transfer | No
     unit = "questions" if stage == "answer" else "pictures"
     what = selection.name if blind else f"{selection.name}, seed {seed}"
     return Step(stage, name, what, n, unit, done, seconds, size)
+
+
+def _scored(study: Study, name: str, selection: Selection, transfer: Transfer | None, seed: int, stage: str) -> Step:
+    """Scores of captions' tokens, or readings of soft prompts, of one Transfer."""
+    from .token_scores import place_of
+
+    n = len(selection.manifest)
+    folder = place_of(study, name, selection, transfer, stage) if transfer else None
+    done = folder is not None and (folder / "index.json").is_file() and stage not in study.settings.force
+    size = folder_size(folder) if folder and done else n * BYTES[stage]
+    what = f"{selection.name}, seed {seed}"
+    return Step(stage, name, what, n, "pictures", done, rates.seconds(stage, study, name, n), size)
 
 
 def _encode(study: Study, name: str, selection: Selection, key: str) -> Step:
