@@ -76,11 +76,10 @@ def test_a_page_shows_every_result_once(runs, tmp_path):
     text = build([runs, runs / "a", runs], tmp_path / "out").read_text()
     page = Page(text)
     headings = [s["id"] for s in page.all("section")]
-    assert len(headings) == 3
-    assert headings[0] == "a"
-    assert headings[1].startswith("deep-er-")
+    assert [headings[0], headings[1], *headings[3:]] == ["answers", "a", "methods", "reading", "provenance"]
+    assert headings[2].startswith("deep-er-")
     assert not page.open
-    assert sum("Named " in data and "(.40 to .60" in data for tag, data in page.texts) == 2
+    assert sum("Named " in data and "(.40 to .60" in data for tag, data in page.texts) == 2 * 2
     assert len(page.all("svg")) == 4
     ids = re.findall(r'\bid="([^"]*)"', text)
     assert len(ids) == len(set(ids))
@@ -108,7 +107,7 @@ def test_the_page_reaches_for_nothing(runs, tmp_path):
     assert not page.all("link")
     references = [a[k] for _, a in page.elements for k in ("src", "href", "xlink:href", "action", "data") if a.get(k)]
     assert references
-    assert all(r.startswith(("#", "data:image/png;base64,", "tables/")) for r in references)
+    assert all(r.startswith(("#", "data:image/png;base64,", "tables/", "figures/")) for r in references)
     assert "@import" not in text
     assert set(re.findall(r"url\((.)", text)) <= {"#"}
     addresses = set(re.findall(r"https?://[\w./]+", text))
@@ -140,7 +139,7 @@ def test_tables_lie_beside_the_page(runs, tmp_path):
     out = tmp_path / "out"
     page = Page(build([runs], out).read_text())
     links = [a["href"] for a in page.all("a") if "download" in a]
-    assert len(links) == 2 * 3 * 3
+    assert len(links) == 2 * (3 * 3 + 2 * 2)
     assert all((out / link).is_file() for link in links)
     rows = json.loads((out / "tables" / "a" / "table.json").read_text())
     assert [row["caption"] for row in rows] == CAPTIONS
@@ -236,7 +235,8 @@ def test_a_broken_result_is_listed_and_harms_no_other(runs, tmp_path, monkeypatc
     assert "gone-kind" in shown
     assert ".hidden" not in shown
     assert shown.count("could not be drawn: ZeroDivisionError") == 2
-    assert len(page.all("section")) == 4
+    assert len(page.all("section")) == 2 + 5
+    assert "broken" in [s["id"] for s in page.all("section")]
     assert str(tmp_path) not in text
 
 
@@ -271,7 +271,7 @@ def test_the_microworld_is_never_silent(tmp_path):
     make("microworld").save(tmp_path / "world")
     shown = build([tmp_path / "world"], tmp_path / "b").read_text()
     assert "All that this page shows" in shown
-    assert shown.count('<span class="tag">microworld</span>') == 1 + 2
+    assert shown.count('<span class="tag">microworld</span>') == 2 + 2
     make("mine", microworld=True).save(tmp_path / "mine")
     both = build([tmp_path / "real", tmp_path / "mine"], tmp_path / "c").read_text()
     assert "(1 of 2 results)" in both
@@ -286,7 +286,7 @@ def test_loss_curves_are_drawn_once_for_each_study(runs, tmp_path):
     (runs / "a" / "fits" / "broken.csv").write_text("step\n1\n")
     out = tmp_path / "out"
     page = Page(build([runs], out).read_text())
-    assert [s["id"] for s in page.all("section")][-3] == "fits-limber"
+    assert [s["id"] for s in page.all("section")][-5] == "fits-limber"
     ends = pd.read_csv(out / "tables" / "fits-limber" / "fits.csv", keep_default_na=False)
     assert ends[["encoder", "seed"]].values.tolist() == [[EVIL, 0], [EVIL, 1], ["NA", 0], ["NA", 1]]
     assert ends["validation loss"].tolist() == [1.0] * 4
@@ -349,3 +349,114 @@ def test_the_report_loads_no_model_library(runs, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_figures_lie_beside_the_page_at_print_size(runs, tmp_path):
+    from PIL import Image
+
+    out = tmp_path / "out"
+    build([runs], out)
+    assert sorted(path.name for path in (out / "figures" / "a").iterdir()) == [
+        "bars.pdf",
+        "bars.png",
+        "sheet-of-pictures.pdf",
+        "sheet-of-pictures.png",
+    ]
+    with Image.open(out / "figures" / "a" / "bars.png") as picture:
+        assert tuple(round(dots) for dots in picture.info["dpi"]) == (300, 300)
+        assert 1000 < picture.width <= 7.2 * 300 + 1
+    assert (out / "figures" / "a" / "bars.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_wide_figure_is_printed_at_the_width_of_a_page(tmp_path):
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from concepttransfer.report.drawings import drawn
+
+    made = drawn(
+        lambda: Figure(figsize=(20, 2)), "w", caption="c", title="t", key="k", folder=tmp_path / "f", page=tmp_path
+    )
+    assert [file.href for file in made.files] == ["f/w.png", "f/w.pdf"]
+    with Image.open(tmp_path / "f" / "w.png") as picture:
+        assert abs(picture.width - 7.2 * 300) <= 2
+
+
+def test_what_was_asked_stands_at_the_head(tmp_path):
+    models = {"beit": "hf:beit", "beit-random": f"hf:beit, random weights {EVIL}", "clip": "open_clip:RN50"}
+    about = {"title": "A <b>study</b>", "models": models, "palette": ["clip", "beit", "beit-random"], "on": "awa2"}
+    make("limber", rows=1234, language_model="hf:gpt", prompt="A picture of", **about).save(tmp_path / "r")
+    page = Page(build([tmp_path / "r"], tmp_path / "out").read_text())
+    assert next(s["id"] for s in page.all("section")) == "asked"
+    shown = "".join(data for _, data in page.texts)
+    for text in ("A <b>study</b>", "awa2 (1,234 rows)", "hf:gpt", "“A picture of”", EVIL):
+        assert text in shown
+    markers = [a for a in page.all("svg") if a.get("class") == "marker"]
+    from concepttransfer.figures import PALETTE
+
+    assert [(a["fill"], a["stroke"]) for a in markers] == [
+        (PALETTE[0], PALETTE[0]),
+        (PALETTE[1], PALETTE[1]),
+        ("white", PALETTE[1]),
+    ]
+
+
+def test_provenance_says_once_what_holds_for_all(tmp_path):
+    for number in range(2):
+        made = make("limber", libraries={"numpy": "2.0"}, inputs=["ab" * 32], n=number)
+        made.save(tmp_path / "runs" / str(number))
+    page = build([tmp_path / "runs"], tmp_path / "out").read_text()
+    provenance = page[page.index('id="provenance"') :]
+    assert provenance.count("numpy 2.0") == 1
+    assert provenance.count("abababababab…") == 1
+    assert re.findall(r"<dt>n</dt><dd>(\d)</dd>", provenance) == ["0", "1"]
+
+
+def test_a_live_view_runs_only_its_own_scripts(tmp_path, monkeypatch):
+    from concepttransfer.live import Live
+
+    live = Live("Point at it, n = 3.", '<div id="live"></div>', ("document.title = 'a\x07';\r\n",))
+    monkeypatch.setattr(SmallResult, "live", lambda self: live)
+    make("limber").save(tmp_path / "r" / "1")
+    make("limber").save(tmp_path / "r" / "2")
+    text = build([tmp_path / "r"], tmp_path / "out").read_text()
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    assert len(scripts) == 2
+    import base64
+    import hashlib
+
+    for script in scripts:
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in text
+    assert "unsafe-eval" not in text
+    monkeypatch.setattr(SmallResult, "live", lambda self: Live("c", "", ("x = '</script>'",)))
+    with pytest.raises(BadInputError, match="would end|end it early"):
+        build([tmp_path / "r"], tmp_path / "out")
+
+
+def test_one_study_is_asked_for_by_name(tmp_path):
+    make("limber").save(tmp_path / "runs" / "1")
+    make("other").save(tmp_path / "runs" / "2")
+    page = Page(build([tmp_path / "runs"], tmp_path / "out", study="other").read_text())
+    assert [s["id"] for s in page.all("section")][1] == "2"
+    again = "Make all of a study's: concepttransfer report --study none --all"
+    for folder in (tmp_path / "runs", tmp_path / "nowhere"):
+        with pytest.raises(BadInputError, match=again):
+            build([folder], tmp_path / "out", study="none")
+
+
+def test_numbers_that_were_rounded_get_no_zeros():
+    frame = pd.DataFrame({"v": [2.1, 9.5], "w": [45.0, 9.0], "x": [0.25, 0.5]})
+    rows = table(frame, "c", most=9).rows
+    assert [[cell.text for cell in row] for row in rows] == [["2.1", "45.0", "0.25"], ["9.5", "9.0", "0.50"]]
+
+
+def test_a_notebook_shows_a_result_and_runs_nothing():
+    html = make("limber")._repr_html_()
+    assert EVIL not in html
+    assert "&lt;script&gt;" in html
+    assert "n = 8" in html
+    assert "(.40 to .60" in html
+    assert len(html) < 20_000
+    page = Page(html)
+    assert not page.open
+    assert {"script", "img"}.isdisjoint(tag for tag, _ in page.elements)

@@ -179,7 +179,13 @@ def _decimals(values: pd.Series[Any]) -> int | None:
     largest = max(sizes, default=0.0)
     if 0 < largest < 0.01:
         return None
-    return 3 if largest < 10 else 2 if largest < 100 else 1
+    most = 3 if largest < 10 else 2 if largest < 100 else 1
+    return min(most, max(1, max(_needed(value) for value in sizes))) if sizes else most
+
+
+def _needed(value: float) -> int:
+    """Decimals that a value has; those that an analysis rounded away are not shown again as zeros."""
+    return len(f"{value:.6f}".rstrip("0").partition(".")[2])
 
 
 def _json(frame: pd.DataFrame) -> str:
