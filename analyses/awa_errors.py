@@ -14,13 +14,14 @@ from concepttransfer.captioning import Captions
 from concepttransfer.claims import Claim
 from concepttransfer.concepts import ConceptSet, Match
 from concepttransfer.errors import EmptyDataError, MismatchError
+from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 
 from ._awa_errors import estimates as est
 from ._awa_errors.arrays import figure_arrays
 from ._awa_errors.chance import Naming, WrongNames
 from ._awa_errors.confusions import Codes
-from ._awa_errors.words import headline, sentence
+from ._awa_errors.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +66,16 @@ class AwaErrors(Result):
     }
     figures: ClassVar[tuple[str, ...]] = ("shares", "similarity", "confusions", "examples")
     main_group: ClassVar[str | None] = CLASSES
+    alike: ClassVar[tuple[str, ...]] = ("concepts", "options.match")
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """Named right over all pictures, nearness over those that both name wrongly; classes are drawn."""
+        nearness = {est.WUP: "wup", est.OVERLAP: "overlap"}
+        return (
+            Paired(est.RIGHT, "right", cluster="class"),
+            *(Paired(name, column, cluster="class", both=est.BOTH) for name, column in nearness.items()),
+        )
 
     def published(self, system: str, measure: str) -> float:
         """What the paper found for an encoder, NaN where nothing is known or the study is another."""
@@ -75,6 +86,10 @@ class AwaErrors(Result):
     def summary(self) -> str:
         """Share named right and nearness of wrong names of each encoder, each with interval, chance and n."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder: pictures, % named right, and nearness of the wrong names, each beside chance."""

@@ -16,6 +16,7 @@ from concepttransfer.claims import Claim
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.language.caption_tokens import TOKENISER
 from concepttransfer.manifest import Manifest
+from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 from concepttransfer.scoring.external_scores import ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
@@ -26,7 +27,7 @@ from ._caption_scores.claims import Captioner, Setting, claims, score
 from ._caption_scores.corpus import Corpus, frequency_texts, groups_of
 from ._caption_scores.diversity import anew, anew_by_picture, lengths, plain_claims, reference_claims
 from ._caption_scores.table import N_EXAMPLES, examples, tables
-from ._caption_scores.words import headline, sentence
+from ._caption_scores.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +70,20 @@ class CaptionScores(Result):
     }
     figures: ClassVar[tuple[str, ...]] = ("scores", "variety", "examples")
     main_group: ClassVar[str | None] = ALL
+    alike: ClassVar[tuple[str, ...]] = ("tokeniser", "document_frequencies", "judge.model", "judge.prefix")
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """The scores that are means over pictures; BLEU and METEOR 1.5 are scores of all captions together."""
+        columns = {m.CIDER: "cider_d", m.ROUGE: "rouge_l", m.NLTK_METEOR: "meteor", m.SPICE: "spice"}
+        judged = {m.CLIPSCORE: "clipscore", m.REFCLIPSCORE: "refclipscore"}
+        named = {name: column for name, column in {**columns, **judged}.items() if name in self.measures}
+        highest = {m.CIDER: 10.0, m.CLIPSCORE: np.inf, m.REFCLIPSCORE: np.inf}
+        lowest = {m.REFCLIPSCORE: -np.inf}
+        return tuple(
+            Paired(name, column, low=lowest.get(name, 0.0), high=highest.get(name, 1.0))
+            for name, column in named.items()
+        )
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -94,6 +109,10 @@ class CaptionScores(Result):
     def summary(self) -> str:
         """The main scores of each encoder with interval, chance and n; what was left out, and why."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder and group: every score times 100, as papers print them, beside chance."""

@@ -14,13 +14,15 @@ from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.language import parts_of_speech
 from concepttransfer.language.parts_of_speech import TaggerName
 from concepttransfer.manifest import Manifest
+from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 
 from ._concept_recall.claims import claims
 from ._concept_recall.groups import KINDS, Kind, groups, word_list
+from ._concept_recall.presence import F1, PRECISION, RECALL
 from ._concept_recall.scene import Scene
 from ._concept_recall.table import COLUMNS, examples, table
-from ._concept_recall.text import headline, sentence, words_frame
+from ._concept_recall.text import answer, headline, sentence, words_frame
 from ._concept_recall.words import Reader, frequent
 
 if TYPE_CHECKING:
@@ -41,6 +43,23 @@ class ConceptRecall(Result):
     columns: ClassVar[dict[str, str]] = COLUMNS
     figures: ClassVar[tuple[str, ...]] = ("kinds", "categories", "nearness", "words", "examples")
     main_group: ClassVar[str | None] = "nouns"
+    alike: ClassVar[tuple[str, ...]] = ("tagger", "categories.sha256", "words")
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """Recall, precision and F1 of all nouns: sums over pictures of words that are true, said, and both."""
+        if "nouns" not in self.kinds:
+            return ()
+        return (
+            Paired(RECALL, "nouns_both", over=("nouns_true",)),
+            Paired(PRECISION, "nouns_both", over=("nouns_said",)),
+            Paired(F1, "nouns_both", over=("nouns_true", "nouns_said"), times=2.0),
+        )
+
+    def levels(self) -> pd.DataFrame:
+        """How high each encoder is in each measure of nouns, of modifiers and of relations."""
+        e = self.estimates
+        return e[e["against"].isna() & e["system"].isin(self.encoders) & e["group"].isin(KINDS)]
 
     @property
     def tagger(self) -> str:
@@ -63,6 +82,10 @@ class ConceptRecall(Result):
     def summary(self) -> str:
         """Share of the true words that each encoder says, with interval, chance and n; by which tagger."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder and kind of words: recall, precision and F1 in per cent and Wu-Palmer, beside chance."""

@@ -14,6 +14,7 @@ from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.probing.splits import Splits
 from concepttransfer.progress import progress
+from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 
 from ._awa_errors import estimates as est
@@ -29,7 +30,7 @@ from ._linear_probe.classes import (
     probe_few,
     without_training,
 )
-from ._linear_probe.words import headline, sentence
+from ._linear_probe.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,6 +62,12 @@ class LinearProbe(Result):
     }
     figures: ClassVar[tuple[str, ...]] = ("accuracy", "attributes", "shots")
     main_group: ClassVar[str | None] = CLASSES
+    alike: ClassVar[tuple[str, ...]] = ("concepts", "split", "pictures")
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """Accuracy; what is said of attributes is no mean over pictures."""
+        return (Paired(claims.ACCURACY, "right", cluster="class"),)
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -78,6 +85,10 @@ class LinearProbe(Result):
     def summary(self) -> str:
         """Accuracy of each encoder, and how well attributes are read on classes held out, with interval, chance, n."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder: pictures, accuracy, average precision of attributes and its selectivity, beside chance."""

@@ -19,7 +19,7 @@ from concepttransfer.stitching import StitchingLosses
 from ._similarity import claims as c
 from ._similarity.measures import FEWEST, neighbours_of, refuse_features
 from ._similarity.rows import chosen, class_means, pooled
-from ._similarity.words import headline, sentence
+from ._similarity.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +51,13 @@ class Similarity(Result):
         "n": "int64",
     }
     figures: ClassVar[tuple[str, ...]] = ("pictures", "language-model")
+    unpaired: ClassVar[str] = "has a row a pair of encoders, and none a picture"
+
+    def levels(self) -> pd.DataFrame:
+        """How alike each encoder and the language model's word vectors are, by each measure."""
+        e = self.estimates
+        mine = e[(e["against"] == c.LANGUAGE_MODEL).fillna(False) & e["system"].isin(self.encoders)]
+        return mine.assign(measure=mine["measure"] + c.WITH, against=None)
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -65,6 +72,10 @@ class Similarity(Result):
     def summary(self) -> str:
         """The most and least alike encoders, and how alike each is to the language model, with interval and chance."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """The most and least alike encoders, and which one is nearest to the language model."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder: the nearest other one, likeness to the language model by each measure, stitching loss."""

@@ -14,12 +14,13 @@ from concepttransfer.analysis import On, analysis
 from concepttransfer.answering import BLIND, Answers
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
+from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 
 from ._visual_questions import estimates as est
 from ._visual_questions.chance import Marks, Questions, marks
 from ._visual_questions.score import Truncate, truncated
-from ._visual_questions.words import headline, sentence
+from ._visual_questions.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ N_EXAMPLES = 8
 class VisualQuestions(Result):
     """A row a question, encoder, seed and number of shots: what was answered, and how right that is.
 
-    `text` is all that was generated, `answer` what the truncation leaves of it, `truth` what most annotators said;
+    `picture` numbers the pictures that are asked about; `text` is all that was generated, `answer` what the truncation leaves of it, `truth` what most annotators said;
     `accuracy` is VQA's, of `answer`, and `whole` that of `text`; `chance` what all answers of this encoder to questions
     of the type would score here. In `estimates`, `measure` names the shots; `group` is `all`, a type of answer or of
     question; `against` is empty for a level, `chance` for its surplus, `blind`, or another encoder.
@@ -45,6 +46,7 @@ class VisualQuestions(Result):
         "seed": "int64",
         "shots": "int64",
         "on": "string",
+        "picture": "int64",
         "question": "string",
         "question_type": "string",
         "answer_type": "string",
@@ -56,6 +58,12 @@ class VisualQuestions(Result):
         "chance": "float64",
     }
     figures: ClassVar[tuple[str, ...]] = ("shots", "types", "examples")
+    alike: ClassVar[tuple[str, ...]] = ("truncate", "asked")
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """Accuracy with each number of shots; pictures are drawn with all their questions."""
+        return tuple(Paired(est.measure(n), "accuracy", cluster="picture", where={"shots": n}) for n in self.shots)
 
     @cached_property
     def systems(self) -> tuple[str, ...]:
@@ -90,6 +98,10 @@ class VisualQuestions(Result):
     def summary(self) -> str:
         """Accuracy of each encoder with fewest and most shots, with interval, chance and n, and beside the blind."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row a system with fewest and with most shots: accuracy, interval, chance, and against the blind."""
@@ -194,6 +206,7 @@ class _Set:
                 "seed": self.answers.seed,
                 "shots": self.shots,
                 "on": self.answers.on,
+                "picture": q.pictures,
                 "question": q.texts,
                 "question_type": q.types,
                 "answer_type": q.answer_types,

@@ -182,19 +182,33 @@ class Sampled:
 
     def _p(self, flipped: Floats) -> float:
         """The p of `p_zero`, from the sums of the classes' parts with random signs [n_resamples]."""
+        null = self._null(flipped)
+        return np.nan if np.isnan(null).any() else permutation_p(self.value, null)
+
+    def _null(self, flipped: Floats) -> Floats:
+        """[n_resamples] values with the sign of each class's part drawn; NaN with too few rows or classes."""
         if not self.measurable or not np.isfinite(self.value):
-            return np.nan
+            return np.full(len(flipped), np.nan)
         null = flipped + self.seeds
-        stretch = self._stretch(null, self.n_clusters, "classes") if self.n_seeds > 1 else 1.0
-        return permutation_p(self.value, null * stretch)
+        return null * (self._stretch(null, self.n_clusters, "classes") if self.n_seeds > 1 else 1.0)
 
 
 def p_zeros(sampled: Sequence[Sampled], signs: Floats) -> list[float]:
     """`Sampled.p_zero` of many, over the same classes and with the same signs [n_resamples, n_classes], at one go."""
     if not sampled:
         return []
-    flipped = signs @ np.stack([one.contributions for one in sampled], axis=1)
+    flipped = _flipped(sampled, signs)
     return [one._p(flipped[:, n]) for n, one in enumerate(sampled)]
+
+
+def nulls(sampled: Sequence[Sampled], signs: Floats) -> Floats:
+    """[n_resamples, n] the values under random signs behind each p of `p_zeros`; NaN where none can be given."""
+    flipped = _flipped(sampled, signs)
+    return np.stack([one._null(flipped[:, n]) for n, one in enumerate(sampled)], axis=1)
+
+
+def _flipped(sampled: Sequence[Sampled], signs: Floats) -> Floats:
+    return np.asarray(signs @ np.stack([one.contributions for one in sampled], axis=1), dtype=np.float64)
 
 
 def resample(ratios: Sequence[Ratio], clusters: ArrayLike, *, n_resamples: int = 2000, seed: int = 0) -> list[Sampled]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from .live import Live
+    from .pairing import Paired
+
 ESTIMATES: dict[str, str] = {
     "study": "string",
     "on": "string",
@@ -64,7 +67,10 @@ class Result(ABC):
         kind: the name of the analysis.
         columns: column -> pandas dtype of `table`: `string`, `int64`, `Int64`, `float64`, `bool`, `boolean`.
         figures: the names that `plot` knows.
+        thumbnails: pixels of the longer side of the pictures that it keeps, and their format, PNG or JPEG.
         main_group: the group of rows that `claim` is about where none is named; None: any.
+        alike: keys of `provenance`, with dots between their parts, in which two results must agree to be compared.
+        unpaired: why `paired` is empty, as the end of a sentence that begins with "A result of this kind".
         table: a row for each thing measured.
         estimates: a row for each claim, in the columns `ESTIMATES`.
         arrays: what is no row: coordinates, matrices, curves.
@@ -75,7 +81,10 @@ class Result(ABC):
     kind: ClassVar[str]
     columns: ClassVar[dict[str, str]]
     figures: ClassVar[tuple[str, ...]] = ()
+    thumbnails: ClassVar[tuple[int, str]] = (160, "PNG")
     main_group: ClassVar[str | None] = None
+    alike: ClassVar[tuple[str, ...]] = ()
+    unpaired: ClassVar[str] = "says of no measure that it is a mean over rows of its table"
 
     table: pd.DataFrame = field(repr=False)
     estimates: pd.DataFrame = field(repr=False)
@@ -121,6 +130,16 @@ class Result(ABC):
         """The name of the study that it is about."""
         known = self.provenance.get("study")
         return str(known if known is not None or not len(self.estimates) else self.estimates["study"].iloc[0])
+
+    @property
+    def key(self) -> str:
+        """Names what it was computed from and how, where a study made it; else empty."""
+        return str(self.provenance.get("key", ""))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the fits behind it, as far as a study knows them."""
+        return tuple(self.provenance.get("seeds", ()))
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -176,6 +195,22 @@ class Result(ABC):
     def summary(self) -> str:
         """One sentence: estimate, interval, chance level and n."""
 
+    def answer(self) -> str:
+        """The answer in one or two sentences, however many encoders there are: with interval, chance and n."""
+        return self.summary()
+
+    @property
+    def paired(self) -> tuple[Paired, ...]:
+        """The measures in which encoders can be compared row by row, the main one first; by default none."""
+        return ()
+
+    def levels(self) -> pd.DataFrame:
+        """The rows of `estimates` that say how high each encoder is in each measure, in the main group."""
+        group = self.main_group or next(iter(self.estimates["group"].dropna()), None)
+        e = self.estimates
+        mine = e["against"].isna() & e["system"].isin(self.encoders) & (e["study"] == self.study)
+        return e[mine & (e["group"].isna() | (e["group"] == group))]
+
     def headline(self) -> pd.DataFrame:
         """The few numbers that the report and the command line show first; by default all estimates."""
         return self.estimates.copy()
@@ -183,6 +218,20 @@ class Result(ABC):
     def wanted_pictures(self) -> list[str]:
         """Ids of the rows whose thumbnails the figures show; whoever has the pictures attaches them."""
         return []
+
+    def exports(self) -> dict[str, pd.DataFrame]:
+        """Tables for other programs, by name: the report writes each as `NAME.parquet` beside it; by default none."""
+        return {}
+
+    def live(self) -> Live | None:
+        """What the report shows beside the figures that answers to the reader's hand; by default nothing."""
+        return None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: answer, headline and n. Figures are drawn with `plot(name)`."""
+        from .notebook import shown
+
+        return shown(self)
 
     def with_pictures(self, pictures: Mapping[str, bytes]) -> Self:
         """The same result with these thumbnails (row id -> PNG or JPEG bytes)."""

@@ -34,7 +34,12 @@ def command_of(name: str) -> Any:
     except ConceptTransferError as error:
         app.command(name, help=f"(broken) {error}", rich_help_panel=PANEL)(_raiser(error))
         return typer.main.get_command(app)
-    run_it = signed(_runner(spec), _parameters(spec))
+    if spec.of:
+        from .results import runner
+
+        run_it = runner(spec, spec.of, [_parameter(option, spec) for option in spec.options if option.name != "seed"])
+    else:
+        run_it = signed(_runner(spec), _parameters(spec))
     app.command(name, help=f"{spec.title}\n\n{_prose(spec)}", short_help=spec.title, rich_help_panel=PANEL)(run_it)
     return typer.main.get_command(app)
 
@@ -98,7 +103,7 @@ def _runner(spec: Spec) -> Any:
             return
         for on, result in results.items():
             folder = run.out or default_folder(study, spec.name, on, encoders)
-            _write(study, result, folder / on if run.out and len(results) > 1 else folder, run)
+            write(result, folder / on if run.out and len(results) > 1 else folder, run, study=study)
 
     run_analysis.__name__ = spec.name.replace("-", "_")
     return run_analysis
@@ -107,17 +112,19 @@ def _runner(spec: Spec) -> Any:
 def last_stage(spec: Spec) -> str:
     """The stage that makes what the analysis reads: its own for `--force`, and the last one of `--dry-run`."""
     kinds = {artifact.kind.__name__ for artifact in spec.artifacts if not artifact.optional}
-    if "Answers" in kinds:
-        return "answer"
+    for kind, stage in (("Answers", "answer"), ("TokenScores", "score"), ("PromptReadings", "read")):
+        if kind in kinds:
+            return stage
     return "encode" if kinds <= WITHOUT_FITS else "caption"
 
 
-def _write(study: Study, result: Result, folder: Path, run: Run) -> None:
-    """Save the result with its fits and its report; print table, sentence and path."""
+def write(result: Result, folder: Path, run: Run, *, study: Study | None = None) -> None:
+    """Save the result, with the fits of its study, and its report; print table, sentence and path."""
     from concepttransfer.report import build
 
     result.save(folder)
-    study.save_fits(result, folder)
+    if study is not None:
+        study.save_fits(result, folder)
     page = build([folder], folder / "report")
     if run.json:
         show_json(

@@ -11,6 +11,10 @@ from ..storage import digest
 
 READING = 1
 """How encoders are read here; raised when the same spec comes to mean other values."""
+Supervision = Literal["none", "labels", "captions"]
+RANDOM = "random"
+RUNGS = (RANDOM, "none", "labels", "captions")
+"""How much of its supervision an encoder owes to language, from nothing learnt at all to captions."""
 
 
 class EncoderSpec(BaseModel):
@@ -31,6 +35,8 @@ class EncoderSpec(BaseModel):
         revision: of a model on a hub.
         train: the encoder is trained with the projection (NFRN50 Tuned).
         trust_remote_code: run code that comes with a model of a hub.
+        supervision: what language its weights learnt from: `none`, class `labels`, or `captions`; None: not said. It
+            changes no value, so it is in no identity and no key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +56,12 @@ class EncoderSpec(BaseModel):
     revision: str | None = None
     train: bool = False
     trust_remote_code: bool = False
+    supervision: Supervision | None = None
+
+    @property
+    def rung(self) -> str | None:
+        """Its place in `RUNGS`; random weights owe nothing to language, whatever they are `like`. None: not said."""
+        return RANDOM if self.init == "random" else self.supervision
 
     def identity(self, root: Path) -> str:
         """Names everything that changes a value of the frozen encoder's features: `model/features@hash`.

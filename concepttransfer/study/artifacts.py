@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..analysis import Of
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError
 from . import pipeline, scoring
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from .selection import Selection
     from .study import Study
 
-Maker = Callable[["Study", Sequence[str], "Selection"], Any]
-"""Makes an artifact for some encoders on some data: a list of those of all encoders and seeds, or one thing."""
+Maker = Callable[..., Any]
+"""`(study, encoders, selection)` to an artifact: a list of those of all encoders and seeds, or one thing. That of
+Results takes the name of their analysis too."""
 
 
 def _answers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
@@ -29,6 +31,11 @@ def _captions(study: Study, encoders: Sequence[str], selection: Selection) -> An
     return [one for name in encoders for one in pipeline.captions(study, name, selection)]
 
 
+def _captions_there(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    """Of the fits that are there: nothing is fitted for what an analysis can do without."""
+    return [one for name in encoders for one in pipeline.captions_there(study, name, selection)]
+
+
 def _class_names(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     from .class_names import class_names
 
@@ -39,6 +46,22 @@ def _features(study: Study, encoders: Sequence[str], selection: Selection) -> An
     """Those of a tuned encoder are as its first fit left it."""
     tuned = {name: pipeline.transfers(study, name)[0] for name in encoders if study.encoder_spec(name).train}
     return [pipeline.features(study, name, selection, tuned.get(name)) for name in encoders]
+
+
+def _prompt_readings(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .token_scores import prompt_readings
+
+    return [one for name in encoders for one in prompt_readings(study, name, selection)]
+
+
+def _results(study: Study, encoders: Sequence[str], selection: Selection, kind: str = Of.default) -> Any:
+    from .. import analysis
+    from .run_analysis import run_analysis
+
+    spec = analysis.get(kind)
+    if spec.of:
+        raise BadInputError(f"`{kind}` is about results of other analyses. Name one of those, such as `{Of.default}`.")
+    return [run_analysis(study, spec, encoders, selection, {})]
 
 
 def _splits(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
@@ -54,6 +77,12 @@ def _stitching_losses(study: Study, encoders: Sequence[str], selection: Selectio
     return stitching_losses([one for name in encoders for one in pipeline.transfers_there(study, name)])
 
 
+def _token_scores(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .token_scores import token_scores
+
+    return [one for name in encoders for one in token_scores(study, name, selection)]
+
+
 def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     return [one for name in encoders for one in pipeline.transfers(study, name)]
 
@@ -67,16 +96,23 @@ MAKERS: dict[str, Maker] = {
     "Features": _features,
     "JudgeScores": scoring.judge_scores,
     "Manifest": lambda study, encoders, selection: selection.manifest,
+    "PromptReadings": _prompt_readings,
+    "Result": _results,
     "Splits": _splits,
     "StitchingLosses": _stitching_losses,
+    "TokenScores": _token_scores,
     "TrainingTexts": scoring.training_texts,
     "Transfer": _transfers,
 }
 """By the name of the artifact's type."""
+WITHOUT: dict[str, Maker] = {"Captions": _captions_there}
+"""The same for artifacts that the analysis can do without, where making them all could take a fit."""
 
 
-def make(study: Study, artifact: Artifact, encoders: Sequence[str], selection: Selection) -> Any:
-    """One artifact that an analysis names, built where it is missing.
+def make(
+    study: Study, artifact: Artifact, encoders: Sequence[str], selection: Selection, options: Mapping[str, Any]
+) -> Any:
+    """One artifact that an analysis names, built where it is missing; its options say which Results it is about.
 
     Raises:
         ConceptTransferError: a study cannot make it.
@@ -88,7 +124,14 @@ def make(study: Study, artifact: Artifact, encoders: Sequence[str], selection: S
         raise ConceptTransferError(
             f"An analysis asks for `{kind}`, which a study cannot make. It makes: {', '.join(MAKERS)}."
         )
-    made = MAKERS[kind](study, encoders, selection)
+    try:
+        named = {"kind": artifact.of.kind(options)} if artifact.of else {}
+        maker = WITHOUT.get(kind, MAKERS[kind]) if artifact.optional else MAKERS[kind]
+        made = maker(study, encoders, selection, **named)
+    except BadInputError:
+        if kind != "ConceptSet" or not artifact.optional:
+            raise
+        made = None  # no class of these data is known, and the analysis can do without
     if made is None and not artifact.optional:
         raise MissingResourceError(f"Study `{study.name}` has no `{kind}` for `{selection.name}`.")
     if isinstance(made, list) and not artifact.many:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..progress import progress
 from ..provenance import provenance
 from .artifacts import make
 from .result_key import result_key
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from ..analysis import Spec
     from ..result import Result
     from .study import Study
-
-THUMBNAIL = 160
-"""Pixels of the longer side of a picture that a result keeps."""
 
 
 def run_analysis(
@@ -45,7 +43,7 @@ class Prepared:
         """
         self.study, self.spec, self.encoders, self.selection = study, spec, encoders, selection
         self.options = options
-        self.artifacts = [make(study, artifact, encoders, selection) for artifact in spec.artifacts]
+        self.artifacts = [make(study, artifact, encoders, selection, options) for artifact in spec.artifacts]
         self.inputs = [i for artifact in self.artifacts if artifact is not None for i in _ids(artifact)]
 
     @cached_property
@@ -57,14 +55,14 @@ class Prepared:
         """The result, with provenance and thumbnails."""
         result = self.spec.function(*self.artifacts, **self.options)
         result = result.with_provenance(**self._source())
-        return result.with_pictures(_thumbnails(self.selection, result.wanted_pictures()))
+        return result.with_pictures(_thumbnails(self.selection, result, quiet=self.study.settings.quiet))
 
     def _source(self) -> dict[str, Any]:
         study, selection = self.study, self.selection
         listed = [artifact for artifact in self.artifacts if isinstance(artifact, list)]
         return provenance(
             device=study.settings.device,
-            seeds=sorted({one.seed for made in listed for one in made if hasattr(one, "seed")}),
+            seeds=sorted({seed for made in listed for one in made for seed in _seeds(one)}),
             study=study.name,
             title=study.spec.title,
             on=selection.name,
@@ -72,6 +70,8 @@ class Prepared:
             encoders=list(self.encoders),
             palette=list(study.encoders),
             models={name: _described(study, name) for name in self.encoders},
+            supervision={name: rung for name in self.encoders if (rung := study.encoder_spec(name).rung)},
+            paper=study.spec.paper,
             options=self.options,
             language_model=study.spec.language_model,
             prompt=study.spec.prompt,
@@ -90,19 +90,26 @@ def _described(study: Study, name: str) -> str:
     return ", ".join(part for part in (spec.model, spec.features.replace("_", " "), learnt) if part)
 
 
+def _seeds(made: Any) -> Sequence[int]:
+    return [made.seed] if hasattr(made, "seed") else getattr(made, "seeds", ())
+
+
 def _ids(artifact: Any) -> list[str]:
     listed = artifact if isinstance(artifact, list) else [artifact]
     return [str(getattr(one, "key", None) or getattr(one, "id", "")) for one in listed]
 
 
-def _thumbnails(selection: Selection, row_ids: Sequence[str]) -> dict[str, bytes]:
-    """Small PNG pictures of the rows named."""
+def _thumbnails(selection: Selection, result: Result, *, quiet: bool) -> dict[str, bytes]:
+    """Small pictures of the rows that the result's figures show."""
+    side, kind = result.thumbnails
     at = {row_id: i for i, row_id in enumerate(selection.manifest.ids)}
-    found = {}
-    for row_id in row_ids:
-        picture = selection.manifest.read(at[row_id])
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        held = io.BytesIO()
-        picture.save(held, format="PNG", optimize=True)
-        found[row_id] = held.getvalue()
+    wanted, found = result.wanted_pictures(), {}
+    with progress(len(wanted), "make thumbnails", unit="picture", quiet=quiet) as bar:
+        for row_id in wanted:
+            picture = selection.manifest.read(at[row_id])
+            picture.thumbnail((side, side))
+            held = io.BytesIO()
+            picture.save(held, format=kind, optimize=True, **({"quality": 85} if kind == "JPEG" else {}))
+            found[row_id] = held.getvalue()
+            bar.update()
     return found

@@ -161,13 +161,14 @@ class Study:
         known = [option.name for option in spec.options]
         if unknown := [option for option in options if option not in known]:
             raise UnknownNameError("option", unknown[0], known, where=f"analysis `{name}`")
-        if len(spec.roles) != 1:
-            message = f"`{name}` asks for data of the roles {', '.join(spec.roles)}; this version can give one role."
+        roles = spec.roles_with(options)
+        if len(roles) != 1:
+            message = f"`{name}` asks for data of the roles {', '.join(roles)}; this version can give one role."
             raise ConceptTransferError(message)
         wanted = self.with_twins(encoders)
         for encoder in wanted:
             self.encoder_spec(encoder)
-        role = spec.roles[0]
+        role = roles[0]
         if on is None and role not in self.spec.evaluate:
             message = (
                 f"Study `{self.name}` names no data for the role `{role}`, which `{name}` asks for. "
