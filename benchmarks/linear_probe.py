@@ -63,6 +63,8 @@ def strengths(size: Size) -> NDArray[np.float64]:
 
 def ours(size: Size) -> Fits:
     """All strengths in one batch."""
+    import torch  # noqa: F401 - loading is no part of the fit, as for the other side
+
     from concepttransfer.probing import fit_probes
 
     (x, y), held = data(size)
@@ -71,8 +73,8 @@ def ours(size: Size) -> Fits:
     return _judged(time.perf_counter() - start, size, probes.weights, probes.biases, (x, y), held)
 
 
-def baseline(size: Size, dtype: str) -> Fits:
-    """scikit-learn with its default tolerance, one strength after the other."""
+def baseline(size: Size, dtype: str, along: bool) -> Fits:
+    """scikit-learn with its default tolerance, one strength after the other; `along`: each starts from the stronger."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -83,10 +85,18 @@ def baseline(size: Size, dtype: str) -> Fits:
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [LogisticRegression(C=1 / s, max_iter=MOST_STEPS).fit(given, y) for s in strengths(size)]
+        if along:
+            fit = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)
+            fits = [_copied(fit.set_params(C=1 / s).fit(given, y)) for s in strengths(size)[::-1]][::-1]
+        else:
+            fits = [_copied(LogisticRegression(C=1 / s, max_iter=MOST_STEPS).fit(given, y)) for s in strengths(size)]
     seconds = time.perf_counter() - start
-    weights, biases = np.stack([fit.coef_.T for fit in fits]), np.stack([fit.intercept_ for fit in fits])
+    weights, biases = (np.stack(each) for each in zip(*fits, strict=True))
     return _judged(seconds, size, weights, biases, (x, y), held)
+
+
+def _copied(fit: Any) -> tuple[Any, Any]:
+    return fit.coef_.T.copy(), fit.intercept_.copy()
 
 
 def _judged(seconds: float, size: Size, weights: Any, biases: Any, fitted: Data, held: Data) -> Fits:
@@ -103,7 +113,7 @@ def _judged(seconds: float, size: Size, weights: Any, biases: Any, fitted: Data,
 
 
 def run(size: Size) -> list[Measurement]:
-    """Strengths a second, against scikit-learn in float32 and in float64.
+    """Strengths a second, against scikit-learn in float32 and in float64, each also started from its last fit.
 
     Raises:
         NotTheSame: at some strength our objective is higher than scikit-learn's, or the accuracy another, and ours is
@@ -111,12 +121,13 @@ def run(size: Size) -> list[Measurement]:
     """
     mine = in_child(ours, size)
     found = []
-    for dtype in ("float32", "float64"):
-        usual = in_child(baseline, size, dtype)
+    for dtype, along in (("float32", False), ("float64", False), ("float32", True), ("float64", True)):
+        usual = in_child(baseline, size, dtype, along)
         _compare(mine, usual, dtype)
         what = f"linear probes, {size.rows} x {size.dim}, {size.classes} classes, scikit-learn in {dtype}"
-        n = size.strengths
-        found.append(Measurement(what, "strengths/s", n / mine.seconds, n / usual.seconds, at_least(5)))
+        n, goal = size.strengths, None if along else at_least(5)
+        name = f"{what}, each from the last one's weights" if along else what
+        found.append(Measurement(name, "strengths/s", n / mine.seconds, n / usual.seconds, goal))
     return found
 
 
