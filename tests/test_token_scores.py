@@ -56,14 +56,26 @@ def test_given_tokens_are_as_likely_as_in_a_plain_forward_pass(family):
         assert row[len(some) :].abs().sum() == 0
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_input_before_all_is_as_if_it_stood_before_each(family):
+    model = language_model(family)
+    given = [soft_prompt(model, 3), PROMPT]
+    ids = [[7, 3, 250, 0], [12], [99, 98, 97, 5, 4, 3, 2]]
+    alone, mask = model.ids_nll([given], ids)
+    each, wanted = model.ids_nll([given] * 3, ids)
+    assert torch.equal(mask, wanted)
+    assert torch.allclose(alone, each, atol=2e-4)
+    assert torch.allclose(model.ids_nll([given], [[5], [6]])[0], model.ids_nll([given] * 2, [[5], [6]])[0], atol=2e-4)
+
+
 def test_a_texts_own_tokens_are_as_likely_as_the_text():
     model = language_model("llama")
     inputs, text = [[soft_prompt(model, 3), PROMPT]], " a red dog"
     by_text, _ = model.token_nll(inputs, [text])
     by_ids, _ = model.ids_nll(inputs, [[*model.tokens.ids(text), model.tokens.end]])
     assert torch.allclose(by_text, by_ids)
-    with pytest.raises(ShapeError, match="1 inputs need as many"):
-        model.ids_nll(inputs, [[1], [2]])
+    with pytest.raises(ShapeError, match="2 inputs need as many"):
+        model.ids_nll(inputs * 2, [[1], [2], [3]])
 
 
 @pytest.fixture(scope="module")
@@ -210,12 +222,12 @@ class KilledAfter:
 def test_a_killed_run_goes_on_to_the_same_bytes(stage, model):
     _, whole = stage("whole")
     with pytest.raises(Killed):
-        stage("killed", speaker=KilledAfter(model, 2))
+        stage("killed", speaker=KilledAfter(model, 7))
     folder = whole.folder.parent / "killed"
     assert not (folder / "index.json").is_file()
     with pytest.raises(MissingResourceError, match="not finished"):
         TokenScores.load(folder)
-    counted = KilledAfter(model, 3)  # 5 batches in all
+    counted = KilledAfter(model, 9)  # 5 batches of three passes: without picture, blank, and the others
     _, resumed = stage("killed", speaker=counted)
     assert counted.passes == 0
     assert (folder / "scores.jsonl").read_bytes() == (whole.folder / "scores.jsonl").read_bytes()

@@ -91,7 +91,7 @@ class LanguageModel(Protocol):
         """How surprising is each of these tokens after its input, such as those that `generate` gave?
 
         Args:
-            inputs: b inputs, of any lengths.
+            inputs: b inputs, of any lengths; or one that stands before all of them, and is read once.
             ids: b lists of token ids; nothing is appended to them.
 
         Returns:

@@ -113,9 +113,24 @@ class CausalLanguageModel:
         Raises:
             ShapeError, BadInputError: as of `token_nll`.
         """
+        self._refuse_shards()
+        layout, given = lay_out(inputs, self.tokens, self.d_model), [tuple(some) for some in ids]
+        if len(inputs) == 1 < len(ids):
+            return self._nll_after_one(layout, given)
         if len(inputs) != len(ids):
             raise ShapeError(f"{len(inputs)} inputs need as many lists of tokens; these are {len(ids)}.")
-        return self._nll(lay_out(inputs, self.tokens, self.d_model), [tuple(some) for some in ids])
+        return self._nll(layout, given)
+
+    def _nll_after_one(self, layout: Layout, given: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """The same for one input before all tokens, which is read once."""
+        labels = pad(given, "right").to(self.device)
+        mask = labels != PAD
+        if not any(given):
+            return torch.zeros(labels.shape, device=self.device), mask
+        ids, vectors = self._vectors(layout, "left", room=labels.shape[1])
+        stream = Stream(self.module, vectors, ids != PAD)
+        stream.select(torch.zeros(len(given), dtype=torch.long, device=self.device))
+        return stream.nll(labels.clamp(min=0)).masked_fill(~mask, 0), mask
 
     def _nll(self, layout: Layout, learnt: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """`[b, t]` of tokens after inputs that are laid out, and their mask."""

@@ -83,10 +83,26 @@ class Stream:
         self._mask, self.logits = self._mask[rows], self.logits[rows]
         self._cache.reorder_cache(rows)
 
+    def nll(self, ids: Tensor) -> Tensor:
+        """Negative log-likelihood `[b, t]` of tokens `[b, t]` that follow; nothing can be appended after them."""
+        logits = [self.logits.unsqueeze(1)]
+        if ids.shape[1] > 1:
+            self._mask = torch.nn.functional.pad(self._mask, (0, ids.shape[1] - 1), value=1)
+            every = torch.ones_like(ids[:, :-1], dtype=torch.bool)
+            logits.append(self._forward(every, input_ids=ids[:, :-1]).view(*every.shape, -1))
+        losses = torch.nn.functional.cross_entropy(torch.cat(logits, 1).flatten(0, 1), ids.flatten(), reduction="none")
+        return losses.view(ids.shape)
+
     def _read(self, new: int, **tokens: Tensor) -> None:
-        positions = {"position_ids": (self._mask.cumsum(1) - 1).clamp(min=0)[:, -new:]} if self._positions else {}
         last = torch.zeros(len(self), new, dtype=torch.bool, device=self._mask.device)
         last[:, -1] = True
+        self.logits = self._forward(last, **tokens)
+
+    def _forward(self, keep: Tensor, **tokens: Tensor) -> Tensor:
+        """Read tokens and give their logits where `keep` `[b, new]` is true, float32."""
+        new = keep.shape[1]
+        positions = {"position_ids": (self._mask.cumsum(1) - 1).clamp(min=0)[:, -new:]} if self._positions else {}
         tokens |= {"attention_mask": self._mask, **positions}
-        logits, output = logits_at(self._module, last, past_key_values=self._cache, use_cache=True, **tokens)
-        self._cache, self.logits = output.past_key_values, logits.float()
+        logits, output = logits_at(self._module, keep, past_key_values=self._cache, use_cache=True, **tokens)
+        self._cache = output.past_key_values
+        return logits.float()

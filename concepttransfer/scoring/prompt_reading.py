@@ -250,9 +250,9 @@ def _score_cuts(
         return [[part, prompt] for part in parts]
 
     def inputs(numbers: NDArray[np.int64]) -> list[list[list[Segment]]]:
-        ids = [rows[number] for number in numbers]
-        made = [cut(soft) for soft in prompts.of(ids)]
-        return [[*one, [prompt]] for one in made] if prompt.strip() else made
+        bare: list[Segment] = [prompt]
+        made = [cut(soft) for soft in prompts.of([rows[number] for number in numbers])]
+        return [[*one, bare] for one in made] if prompt.strip() else made
 
     write_scores(
         captions,

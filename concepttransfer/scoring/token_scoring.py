@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +101,11 @@ def score_tokens(
         ids = [rows[number] for number in numbers]
         given: dict[str, list[list[Segment]]] = {PICTURE: [[soft, prompt] for soft in prompts.of(ids)]}
         grey = Prompts(blank, prompts.projection, prompts.device).of(blank.row_ids[:1])[0]
-        given[BLANK] = [[grey, prompt]] * len(ids)
+        given[BLANK] = [[grey, prompt]] * len(ids)  # one object: what is the same before all is read once
         if others:
             given[OTHER] = [[soft, prompt] for soft in prompts.of([others[row] for row in ids])]
-        given[NONE] = [[prompt]] * len(ids)
+        bare: list[Segment] = [prompt]
+        given[NONE] = [bare] * len(ids)
         return [[given[condition][n] for condition in conditions] for n in range(len(ids))]
 
     return write_scores(
@@ -223,15 +224,29 @@ def _logprobs(
     import torch
 
     found: list[list[float]] = [[]] * len(ids)
-    sizes = [sum(isinstance(part, torch.Tensor) and len(part) for part in one) for one in inputs]
-    order = sorted(range(len(ids)), key=lambda n: sizes[n] + len(ids[n]))
-    for start in range(0, len(order), AT_A_TIME):
-        some = order[start : start + AT_A_TIME]
-        with torch.no_grad():
-            nll, _ = language_model.ids_nll([inputs[n] for n in some], [ids[n] for n in some])
-        for n, row in zip(some, nll.tolist(), strict=True):
-            found[n] = [-value for value in row[: len(ids[n])]]
+    for numbers, shared in _alike(inputs):
+        order = sorted(numbers, key=lambda n: _length(inputs[n]) + len(ids[n]))
+        for start in range(0, len(order), AT_A_TIME):
+            some = order[start : start + AT_A_TIME]
+            with torch.no_grad():
+                nll, _ = language_model.ids_nll(shared or [inputs[n] for n in some], [ids[n] for n in some])
+            for n, row in zip(some, nll.tolist(), strict=True):
+                found[n] = [-value for value in row[: len(ids[n])]]
     return found
+
+
+def _alike(inputs: Sequence[Sequence[Segment]]) -> Iterator[tuple[list[int], list[Sequence[Segment]] | None]]:
+    """Inputs that are one object, which is read once for all of them; then those that stand alone."""
+    same: dict[int, list[int]] = {}
+    for number, one in enumerate(inputs):
+        same.setdefault(id(one), []).append(number)
+    yield from ((numbers, [inputs[numbers[0]]]) for numbers in same.values() if len(numbers) > 1)
+    yield [numbers[0] for numbers in same.values() if len(numbers) == 1], None
+
+
+def _length(given: Sequence[Segment]) -> int:
+    """Soft prompts of an input: by what inputs of a batch differ in length, their texts being the same."""
+    return sum(0 if isinstance(part, str) else len(part) for part in given)
 
 
 def pieces(ids: Sequence[int], text: Callable[[Sequence[int]], str]) -> list[str]:
