@@ -66,7 +66,7 @@ class AwaErrors(Result):
     }
     figures: ClassVar[tuple[str, ...]] = ("shares", "similarity", "confusions", "examples")
     main_group: ClassVar[str | None] = CLASSES
-    alike: ClassVar[tuple[str, ...]] = ("concepts", "options.match")
+    alike: ClassVar[tuple[str, ...]] = ("concepts", "match")
 
     @property
     def paired(self) -> tuple[Paired, ...]:
@@ -170,6 +170,7 @@ def awa_errors(
             "on": on,
             "classes": classes,
             "options": {"match": match, "n_resamples": n_resamples, "seed": seed},
+            "match": match,
             "pictures_not_scored": len(captions[0].row_ids) - len(rows),
             "concepts": animals.id,
         },

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, two
 
 from . import estimates as est
@@ -35,6 +37,19 @@ def _of_encoder(result: AwaErrors, encoder: str) -> str:
     if pd.notna(overlap["value"]):
         said += f" and {two(overlap['value'])} of the true class's attributes {beside(overlap, two)}"
     return said + (" (too few for a p)" if pd.isna(wup["p"]) else "")
+
+
+def answer(result: AwaErrors) -> str:
+    """Who names most and fewest pictures right; for the first also how near its wrong names are."""
+    ranked = Ranked("pictures named right", percent, " %", lambda encoder: result.claim(encoder, est.RIGHT))
+    best = max(result.encoders, key=lambda encoder: result.claim(encoder, est.RIGHT)["value"])
+    near = result.claim(best, est.WUP)
+    if pd.isna(near["value"]):
+        return ranking.answer(result, ranked)
+    wrong = (
+        f" Wrong names by {best} have a Wu-Palmer similarity to the truth of {two(near['value'])} {beside(near, two)}."
+    )
+    return ranking.answer(result, ranked) + wrong
 
 
 def headline(result: AwaErrors) -> pd.DataFrame:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, is_microworld
 
 from . import measures as m
@@ -26,6 +28,13 @@ def sentence(result: CaptionScores) -> str:
     start = MICROWORLD if is_microworld(result) else ""
     parts = [_of_encoder(result, encoder) for encoder in result.encoders]
     return f"{start}{'; '.join(parts)}. Scores are times 100, as papers print them.{''.join(_notes(result))}"
+
+
+def answer(result: CaptionScores) -> str:
+    """Whose captions score highest and lowest by the first measure of the sentence, times 100."""
+    measure = next((measure for measure in SAID if measure in result.measures), m.ROUGE)
+    ranked = Ranked(f"{measure} × 100", hundred, "", lambda encoder: result.claim(encoder, measure))
+    return ranking.answer(result, ranked)
 
 
 def _of_encoder(result: CaptionScores, encoder: str) -> str:

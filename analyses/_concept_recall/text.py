@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, is_microworld, percent, two
 
 from . import presence as m
@@ -22,6 +24,15 @@ def sentence(result: ConceptRecall) -> str:
     start = MICROWORLD if is_microworld(result) else ""
     parts = [_of_encoder(result, encoder) for encoder in result.encoders]
     return f"{start}{'; '.join(parts)}.{''.join(_notes(result))}"
+
+
+def answer(result: ConceptRecall) -> str:
+    """Who says most and fewest of the true words of the first kind measured."""
+    kind = result.kinds[0]
+    ranked = Ranked(
+        f"true {kind} that the captions say", percent, " %", lambda encoder: result.claim(encoder, m.RECALL, group=kind)
+    )
+    return ranking.answer(result, ranked)
 
 
 def _of_encoder(result: ConceptRecall, encoder: str) -> str:

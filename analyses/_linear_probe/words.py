@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, is_microworld, percent, signed, two
 
 from . import attributes as attr
@@ -27,6 +29,14 @@ def sentence(result: LinearProbe) -> str:
     parts = [_of_encoder(result, encoder) for encoder in result.encoders]
     start = MICROWORLD if is_microworld(result) else ""
     return f"{start}{'; '.join(parts)}.{_left_out(result)}"
+
+
+def answer(result: LinearProbe) -> str:
+    """From whose features a probe reads most and fewest classes."""
+    ranked = Ranked(
+        "pictures whose class a linear probe reads", percent, " %", lambda e: result.claim(e, claims.ACCURACY)
+    )
+    return ranking.answer(result, ranked)
 
 
 def _of_encoder(result: LinearProbe, encoder: str) -> str:

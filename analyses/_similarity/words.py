@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, is_microworld, two
 
 from . import claims as c
@@ -40,6 +42,18 @@ def _of_pictures(result: Similarity) -> str:
         return f"{start}a debiased CKA of {_full(most)}"
     last = f"{least['system']} and {least['against']} the lowest, {_full(least)}"
     return f"{start}the highest debiased CKA, {_full(most)}, {last}"
+
+
+def answer(result: Similarity) -> str:
+    """The most and least alike encoders, and which one is nearest to the language model."""
+    start = MICROWORLD if is_microworld(result) else ""
+    said = [f"{start}{_of_pictures(result)}."] if _of_pictures(result) else []
+    if any(pd.notna(result.between(encoder, m.CKA, c.LANGUAGE_MODEL)["value"]) for encoder in result.encoders):
+        words = "debiased CKA with the language model's word vectors of class names"
+        ranked = Ranked(words, two, "", lambda encoder: result.between(encoder, m.CKA, c.LANGUAGE_MODEL))
+        said.append(ranking.answer(result, ranked, rows="class names").removeprefix(start))
+    text = " ".join(one[:1].upper() + one[1:] for one in said)
+    return text or sentence(result)
 
 
 def _of_classes(result: Similarity) -> str:

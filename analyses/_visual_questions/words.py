@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
 from concepttransfer.answering import BLIND
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, is_microworld, percent
 
 if TYPE_CHECKING:
@@ -31,6 +33,16 @@ def sentence(result: VisualQuestions) -> str:
     if left := result.provenance["questions_left_out"]:
         said.append(f"{left} questions were left out: a picture could not be read, or nobody answered them.")
     return capital(" ".join(said))
+
+
+def answer(result: VisualQuestions) -> str:
+    """With whose pictures most and fewest questions are answered right after most examples, and without any picture."""
+    shots = result.shots[-1]
+    ranked = Ranked(f"questions answered right {after(shots)}", percent, " %", lambda e: result.accuracy(e, shots))
+    said = ranking.answer(result, ranked, rows="questions") if result.encoders else sentence(result)
+    if BLIND not in result.systems or not result.encoders:
+        return said
+    return f"{said} Without any picture: {percent(result.accuracy(BLIND, shots)['value'])} %."
 
 
 def _of_system(result: VisualQuestions, system: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
 from ..processes import is_main
@@ -39,6 +39,7 @@ def report_study(
     out: Path = Path("runs/report"),
     seed: int = 0,
     force: bool = False,
+    options: Mapping[str, Any] | None = None,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> StudyReport:
     """Run every installed analysis that the study has data for, and put their results on one page.
@@ -54,6 +55,7 @@ def report_study(
         out: where the page goes.
         seed: of the analyses' draws.
         force: compute results again that are saved already.
+        options: of analyses, by name; each analysis takes those that it has.
         told: called with the outcome of each analysis as it is known.
 
     Raises:
@@ -65,7 +67,8 @@ def report_study(
     todo, left = tasks(study, named, on=on, runs=runs)
     for outcome in left:
         told(outcome)
-    outcomes = [*left, *run_every(study, todo, study.with_twins(named), seed=seed, force=force, told=told)]
+    given = {"seed": seed, **(options or {})}
+    outcomes = [*left, *run_every(study, todo, study.with_twins(named), options=given, force=force, told=told)]
     folders = [outcome.folder for outcome in outcomes if outcome.folder is not None]
     without = [Broken(outcome.name, outcome.reason) for outcome in outcomes if outcome.folder is None]
     if not folders:

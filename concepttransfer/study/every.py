@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,7 +111,7 @@ def run_every(
     todo: Sequence[Task],
     encoders: Sequence[str],
     *,
-    seed: int = 0,
+    options: Mapping[str, Any],
     force: bool = False,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
@@ -121,7 +121,7 @@ def run_every(
         study: whose analyses they are.
         todo: from `tasks`.
         encoders: with their random controls.
-        seed: of the analyses' draws.
+        options: by name; each analysis takes those that it has.
         force: compute results again that are saved already; their artifacts are reused.
         told: called with each outcome.
     """
@@ -135,7 +135,7 @@ def run_every(
             bar.update()
         for number, task in enumerate(todo, start=1):
             bar.set_description(f"analysis {number} of {len(todo)}: {task.name}")
-            outcomes.append(_outcome(study, task, encoders, seed, force))
+            outcomes.append(_outcome(study, task, encoders, options, force))
             told(outcomes[-1])
             bar.update()
     return outcomes
@@ -162,10 +162,10 @@ def _make(study: Study, what: str, encoder: str, selection: Selection) -> Any:
     return answers(study, encoder, selection)
 
 
-def _outcome(study: Study, task: Task, encoders: Sequence[str], seed: int, force: bool) -> Outcome:
+def _outcome(study: Study, task: Task, encoders: Sequence[str], options: Mapping[str, Any], force: bool) -> Outcome:
     start = time.perf_counter()
     try:
-        how = _run(study, task, encoders, seed, force)
+        how = _run(study, task, encoders, options, force)
     except ConceptTransferError as error:
         return Outcome(task.name, "left out", str(error), seconds=time.perf_counter() - start)
     except Exception as error:
@@ -174,9 +174,9 @@ def _outcome(study: Study, task: Task, encoders: Sequence[str], seed: int, force
     return Outcome(task.name, how, folder=task.folder, seconds=time.perf_counter() - start)
 
 
-def _run(study: Study, task: Task, encoders: Sequence[str], seed: int, force: bool) -> How:
-    options = {"seed": seed} if any(o.name == "seed" for o in task.spec.options) else {}
-    prepared = Prepared(study, task.spec, encoders, task.selection, options)
+def _run(study: Study, task: Task, encoders: Sequence[str], options: Mapping[str, Any], force: bool) -> How:
+    own = {option.name: options[option.name] for option in task.spec.options if option.name in options}
+    prepared = Prepared(study, task.spec, encoders, task.selection, own)
     if not force and is_saved(task.folder, prepared.key):
         return "reused"
     result = prepared.run()
