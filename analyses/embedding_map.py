@@ -22,7 +22,7 @@ from ._embedding_map.labels import Labels, known, refuse_colour
 from ._embedding_map.mapping import Settings, map_all, refuse_options
 from ._embedding_map.rows import common_rows, drawn
 from ._embedding_map.said import captions_of, outcome
-from ._embedding_map.words import headline, sentence
+from ._embedding_map.words import answer, headline, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,9 +38,9 @@ class EmbeddingMap(Result):
     """A row a picture and encoder: its place in the map, its class and category, and what was said of it.
 
     Rows stand in an order of which every beginning has its classes in balance. `named` says whether the caption names
-    the class: `right`, `wrong`, `none named`, or `no caption`. In `estimates`, `against` is what pictures are grouped by:
-    `class`, `category`, `perception` (the mean over the perceptual groups) or one of these groups; of measures that end
-    in `category less perception` it is empty, or the encoder compared with. All are computed in the feature space.
+    the class: `right`, `wrong`, `none named`, or `no caption`. In `estimates`, `against` is what pictures are grouped
+    by: `class`, `category`, `perception` (the mean over the perceptual groups) or one of these groups; of measures that
+    end in `category less perception` it is empty, or the encoder compared with. All are computed in the feature space.
     """
 
     kind: ClassVar[str] = "embedding-map"
@@ -62,6 +62,10 @@ class EmbeddingMap(Result):
         """Which encoders group pictures by category and which by perception, with interval, chance and n."""
         return sentence(self)
 
+    def answer(self) -> str:
+        """Which encoder goes most by category and which most by perception."""
+        return answer(self)
+
     def headline(self) -> pd.DataFrame:
         """A row an encoder: purity of its neighbours by class, category and perception, and to which it leans."""
         return headline(self)
@@ -77,7 +81,7 @@ class EmbeddingMap(Result):
         return {"map": frame(self)}
 
     def plot_map(self) -> Figure:
-        """Every picture by UMAP, an encoder a panel. Distances between groups mean little; the numbers do not use it."""
+        """Every picture by UMAP, an encoder a panel. Distances between groups mean little; no number uses them."""
         from ._embedding_map.maps import maps
 
         return maps(self)
@@ -120,8 +124,8 @@ def embedding_map(
 ) -> EmbeddingMap:
     """Map each encoder's features with UMAP, and measure among the features themselves how pictures group.
 
-    Groups are the classes, their categories in WordNet, and the perceptual attributes of the classes (habitat, flippers,
-    colour, size, ...). Of each: purity of nearest neighbours, silhouette, and adjusted Rand and mutual information of
+    Groups are the classes, their categories in WordNet, and their perceptual attributes (habitat, flippers, colour,
+    size, ...). Of each: purity of nearest neighbours, silhouette, and adjusted Rand and mutual information of
     k-means and HDBSCAN with the groups. Chance permutes pictures for classes, and classes for all coarser groups, since
     a category or an attribute is a property of a class. Intervals leave out classes; no picture is ever taken twice.
     Features are means over tokens. Captions are optional: only encoders whose fit is there already have some.
@@ -165,13 +169,13 @@ def embedding_map(
     )
     mapped = map_all(features, ids, labels, settings)
     study, on = features[0].study, features[0].on
+    tables = [_rows(name, one.places, ids, labels, captions, match) for name, one in mapped.items()]
     scores = {name: one.scores for name, one in mapped.items() if one.scores}
     made = corrected(c.claims(scores, len(ids), len(labels.classes) if labels else 0))
+    estimates = [{"study": study, "on": on} | vars(one) | vars(one.estimate) for one in made]
     return EmbeddingMap(
-        table=pd.concat([_rows(n, m.places, ids, labels, captions, match) for n, m in mapped.items()], ignore_index=True),
-        estimates=pd.DataFrame(
-            [{"study": study, "on": on} | vars(one) | vars(one.estimate) for one in made]
-        ).reindex(columns=list(ESTIMATES)),
+        table=pd.concat(tables, ignore_index=True),
+        estimates=pd.DataFrame(estimates).reindex(columns=list(ESTIMATES)),
         arrays={"has": labels.has, "purity": np.stack([one.purities for one in mapped.values()])} if labels else {},
         provenance={
             "study": study,
@@ -198,18 +202,20 @@ def _rows(
 ) -> pd.DataFrame:
     """A row a picture of one encoder."""
     said = captions_of(captions, encoder)
-    names = labels.names if labels else [None] * len(ids)
-    found = {text: labels.concepts.find(text, match) if labels else [] for text in set(said.values())}
+    texts = [said.get(row) for row in ids]
+    find = labels.concepts.find if labels else None
+    found = {text: None if text is None or find is None else find(text, match) for text in set(texts)}
     category = dict(zip(labels.classes, labels.categories, strict=True)) if labels else {}
+    names = list(labels.names) if labels else [""] * len(ids)
     return pd.DataFrame(
         {
             "row_id": list(ids),
             "encoder": encoder,
             "x": places[:, 0],
             "y": places[:, 1],
-            "class": names,
+            "class": [name or None for name in names],
             "category": [category.get(name) for name in names],
-            "caption": [said.get(row) for row in ids],
-            "named": [outcome(found.get(said.get(row)), name) for row, name in zip(ids, names, strict=True)],
+            "caption": texts,
+            "named": [outcome(found[text], name) for text, name in zip(texts, names, strict=True)],
         }
     )

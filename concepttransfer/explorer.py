@@ -47,7 +47,7 @@ class Explorer:
         choices: what can be chosen.
         columns: a column that the model draws -> names of columns it is taken from, with choices between braces
             (`x|{encoder}`); the first that is there is taken, and none leaves it as it is.
-        legends: key -> rows of colour and words. `legend` is the key, with choices between braces.
+        legends: key -> rows of colour, sign and words. `legend` is the key, with choices between braces.
         notes: key -> a line of words below the figure. `note` is the key, with choices between braces.
     """
 
@@ -56,7 +56,7 @@ class Explorer:
     source: Any = None
     choices: tuple[Choice, ...] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    legends: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    legends: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
     legend: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     note: str = ""

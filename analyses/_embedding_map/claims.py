@@ -1,9 +1,9 @@
-"""Claims of `embedding-map`: how each encoder groups pictures, and whether rather by what a thing is or how it looks."""
+"""Claims of `embedding-map`: how encoders group pictures, and whether rather by what a thing is or how it looks."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -86,5 +86,3 @@ def _leaning(encoder: str, measure: str, against: str | None, score: Score, n: i
     how = "Student's t; interval: classes left out"
     estimate = Estimate(score.value, *score.interval(), 0.0, p, n=n, n_clusters=n_classes, method=how)
     return Claim(encoder, GROUP, measure + LEANING, against, estimate)
-
-

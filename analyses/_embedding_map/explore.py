@@ -27,6 +27,7 @@ MOST_POINTS = 2000
 """So many pictures at most are in the page: the first rows, whose classes are in balance."""
 NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A picture of nothing, where a thumbnail was not kept."""
+DOT = MARKERS[0][2]
 KINDS = {".png": "image/png", ".jpg": "image/jpeg"}
 TOOLTIP = """<div style="display: flex; gap: 8px; max-width: 320px; font: 12px/1.4 sans-serif">
 <img src="@picture" alt="" width="64" style="align-self: flex-start">
@@ -45,7 +46,9 @@ def explorer(result: EmbeddingMap) -> Explorer:
         columns |= {"look": ["look|{colour}|{encoder}", "look|{colour}"], "marker": ["marker|{colour}", "marker"]}
     n = len(source.data["row"])
     of = f" of {result.provenance['pictures']}" if n < result.provenance["pictures"] else ""
-    caption = f"{n}{of} pictures by UMAP. Point at one to see it; drag to move, turn the wheel over the map to come nearer."
+    caption = (
+        f"{n}{of} pictures by UMAP. Point at one to see it; drag to move, turn the wheel over the map to come nearer."
+    )
     return Explorer(
         model=_figure(source),
         caption=caption + " Distances between groups mean little: the numbers here are measured among the features.",
@@ -122,8 +125,8 @@ def _figure(source: Any) -> Any:
         height=560,
         sizing_mode="scale_width",
         max_width=900,
-        x_range=Range1d(-0.03, 1.03),
-        y_range=Range1d(-0.03, 1.03),
+        x_range=Range1d(start=-0.03, end=1.03),
+        y_range=Range1d(start=-0.03, end=1.03),
         match_aspect=True,
         tools="pan,wheel_zoom,box_zoom,reset",
         active_scroll="wheel_zoom",
@@ -135,33 +138,26 @@ def _figure(source: Any) -> Any:
     drawn.toolbar.logo = None
     drawn.axis.visible = False
     drawn.grid.visible = False
-    colours = {"field": "look", "transform": LinearColorMapper(palette=COLOURS, low=-0.5, high=len(COLOURS) - 0.5)}
+    colours: Any = {"field": "look", "transform": LinearColorMapper(palette=COLOURS, low=-0.5, high=len(COLOURS) - 0.5)}
     points = drawn.scatter(
-        "x", "y", source=source, marker="marker", size=7, fill_color=colours, line_color=colours, alpha=0.8
+        "x", "y", source=source, marker="marker", size=7, fill_color=colours, line_color=colours, fill_alpha=0.4
     )
-    points.hover_glyph = points.glyph.clone(size=13, line_color="black", fill_alpha=1.0, line_alpha=1.0)
+    points.hover_glyph = points.glyph.clone(size=13, line_color="black", fill_alpha=1.0)
     drawn.add_tools(HoverTool(renderers=[points], tooltips=TOOLTIP, limit=1, attachment="horizontal"))
     return drawn
 
 
-def _legends(result: EmbeddingMap, ways: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
-    """Under a class's colour too many names would stand: the class is shown where one points."""
-    tables = _tables(result)
-    found: dict[str, list[tuple[str, str]]] = {}
-    for way in ways:
-        if way == CLASS:
-            found[way] = [(PALETTE[0], "each class a colour and a marker; point at a picture to read its class")]
-        elif way in (CATEGORY, ERROR):
-            every = [looks(result, table, way).legend for table in (tables.values() if way == ERROR else [first(tables)])]
-            found[way] = [(COLOURS[look[0]], name) for name, look in {k: v for one in every for k, v in one.items()}.items()]
-        else:
-            found[way] = [(HAS, f"the class has the attribute {way}"), (LACKS, "it has not")]
+def _legends(result: EmbeddingMap, ways: tuple[str, ...]) -> dict[str, list[tuple[str, str, str]]]:
+    """Colour, sign and words. Of classes there would be too many: theirs is shown where one points."""
+    tables = list(_tables(result).values())
+    found = {way: [(HAS, DOT, f"the class has the attribute {way}"), (LACKS, DOT, "it has not")] for way in ways}
+    for way in {CATEGORY, ERROR}.intersection(ways):
+        every = [looks(result, table, way).legend for table in (tables if way == ERROR else tables[:1])]
+        merged = {name: look for one in every for name, look in one.items()}
+        found[way] = [(COLOURS[colour], MARKERS[marker][2], name) for name, (colour, marker) in merged.items()]
+    if CLASS in found:
+        found[CLASS] = [(PALETTE[0], DOT, "each class has a colour and a marker: point at a picture to read its class")]
     return found
-
-
-def first(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The rows of the first encoder."""
-    return next(iter(tables.values()))
 
 
 def _notes(result: EmbeddingMap, ways: tuple[str, ...]) -> dict[str, str]:
@@ -177,8 +173,8 @@ def _notes(result: EmbeddingMap, ways: tuple[str, ...]) -> dict[str, str]:
                 continue
             value, chance = result.arrays["purity"][number, :, measured.index(way)]
             what = way if way in (CLASS, CATEGORY) else f"side of “{way}”"
-            told = f"{encoder}{control}: {two(value)} of the {k} nearest neighbours are of the same {what}"
-            found[f"{encoder}|{way}"] = f"{told} (chance {two(chance)})." if np.isfinite(value) else f"{encoder}{control}."
+            told = f": {two(value)} of the {k} nearest neighbours are of the same {what} (chance {two(chance)})"
+            found[f"{encoder}|{way}"] = f"{encoder}{control}{told if np.isfinite(value) else ''}."
     return found
 
 

@@ -14,7 +14,8 @@ def frame(result: EmbeddingMap) -> pd.DataFrame:
     """A row a picture and encoder: `x`, `y`, `label`, `picture` (its bytes and a name), and all else that is known."""
     table = result.to_frame().rename(columns={"class": "label"})
     pictures = {row: _picture(row, content) for row, content in result.pictures.items()}
-    return table.assign(picture=[pictures.get(row) for row in table["row_id"]])
+    table["picture"] = table["row_id"].map(pictures)
+    return table
 
 
 def _picture(row: str, content: bytes) -> dict[str, Any]:

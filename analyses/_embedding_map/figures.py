@@ -75,8 +75,8 @@ def groups(result: EmbeddingMap) -> Figure:
 
     if not len(result.estimates):
         return _nothing(result)
-    columns = [CLASS, CATEGORY, PERCEPTION, *result.provenance["perceptual_groups"]]
-    columns = [one for one in columns if (result.estimates["against"] == one).any()]
+    levels = result.estimates["measure"] == PURITY + ADJUSTED
+    columns = list(dict.fromkeys(result.estimates.loc[levels, "against"]))
     claims = [[result.claim(e, PURITY + ADJUSTED, against=one) for one in columns] for e in result.encoders]
     values = np.array([[claim["value"] for claim in row] for row in claims], dtype=float)
     figure = Figure(figsize=(2.0 + 0.78 * len(columns), 1.75 + 0.4 * len(result.encoders)))

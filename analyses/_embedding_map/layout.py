@@ -22,13 +22,14 @@ def coordinates(values: NDArray[np.float32], *, n_neighbors: int, min_dist: floa
         min_dist: how near two pictures may come.
         seed: of start and steps.
     """
-    import umap
     from sklearn.neighbors import NearestNeighbors
 
     n_neighbors = min(n_neighbors, len(values))
     distances, indices = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(values).kneighbors(values)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on threads, and on graphs in several pieces
+        warnings.simplefilter("ignore")  # on parts of it that need tensorflow, on threads, on graphs in several pieces
+        import umap
+
         made = umap.UMAP(
             n_neighbors=n_neighbors,
             min_dist=min_dist,

@@ -25,24 +25,24 @@ OUTCOME_COLOURS = ("#0b6e99", "#e08a2e", "#b9c0c9", "#e6e9ed")
 COLOURS = (*PALETTE, HAS, LACKS, *OUTCOME_COLOURS)
 """All colours of pictures; a look holds the place of one of them."""
 MARKERS = (
-    ("o", "circle"),
-    ("s", "square"),
-    ("^", "triangle"),
-    ("D", "diamond"),
-    ("v", "inverted_triangle"),
-    ("P", "plus"),
-    ("X", "x"),
-    ("*", "star"),
-    ("h", "hex"),
-    ("d", "square_pin"),
-    ("p", "triangle_pin"),
-    ("<", "circle_cross"),
-    (">", "square_cross"),
-    ("8", "diamond_cross"),
-    ("H", "star_dot"),
-    (".", "circle_dot"),
+    ("o", "circle", "●"),
+    ("s", "square", "■"),
+    ("^", "triangle", "▲"),
+    ("D", "diamond", "◆"),
+    ("v", "inverted_triangle", "▼"),
+    ("P", "plus", "✚"),
+    ("X", "x", "✕"),
+    ("*", "star", "★"),
+    ("h", "hex", "⬢"),
+    ("p", "asterisk", "✳"),
+    ("<", "circle_cross", "⊕"),
+    (">", "square_cross", "⊞"),
+    ("8", "circle_x", "⊗"),
+    ("H", "square_x", "⊠"),
+    ("d", "diamond_cross", "◈"),
+    (".", "circle_dot", "◉"),
 )
-"""The same in matplotlib and in bokeh, as nearly as both have it."""
+"""Markers in matplotlib, in bokeh, and as a sign in words: the last two look alike."""
 
 
 @dataclass(frozen=True)

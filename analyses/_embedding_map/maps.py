@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from ..embedding_map import EmbeddingMap
 
 SIDE = 2.55
+NAME = 0.21
+"""Inches of a panel, and of a line of the legend."""
 MOST_LEGEND = 60
 
 
 def maps(result: EmbeddingMap) -> Figure:
-    """A panel an encoder, at most three in a line; one legend below them."""
+    """A panel an encoder, at most three in a line; one legend beside them."""
     from matplotlib.figure import Figure
 
     encoders = result.encoders
@@ -34,10 +36,9 @@ def maps(result: EmbeddingMap) -> Figure:
     tables = {encoder: result.table[result.table["encoder"] == encoder] for encoder in encoders}
     found = {encoder: looks(result, table, colour) for encoder, table in tables.items()}
     legend = {name: look for one in found.values() for name, look in one.legend.items()}
-    wide = max(columns * SIDE, 5.4)
-    per_line = max(1, int(wide / 1.25))
-    tall = 0.2 * -(-min(len(legend), MOST_LEGEND) // per_line)
-    figure = Figure(figsize=(wide, lines * (SIDE + 0.25) + tall + 0.9))
+    tall = lines * (SIDE + 0.25) + 0.8
+    beside = -(-len(legend) // max(1, int(tall / NAME))) if len(legend) <= MOST_LEGEND else 0
+    figure = Figure(figsize=(columns * SIDE + 1.25 * beside, tall))
     grid = figure.subplots(lines, columns, squeeze=False)
     for place, axes in enumerate(grid.flat):
         if place >= len(encoders):
@@ -45,10 +46,10 @@ def maps(result: EmbeddingMap) -> Figure:
             continue
         table = tables[encoders[place]]
         _panel(axes, table[["x", "y"]].to_numpy(), found[encoders[place]], encoders[place])
-    if 0 < len(legend) <= MOST_LEGEND:
+    if beside:
         handles = [_handle(*look) for look in legend.values()]
         names = [name.replace("`", "") for name in legend]
-        figure.legend(handles, names, loc="outside lower left", ncols=per_line, fontsize=7.5, handletextpad=0.2)
+        figure.legend(handles, names, loc="outside right upper", ncols=beside, fontsize=7.5, handletextpad=0.2)
     n = result.provenance["pictures"]
     by = f", coloured by {colour}" if result.provenance["classes"] else ""
     return titled(figure, result, f"{n} pictures by UMAP{by}")
@@ -66,7 +67,9 @@ def _panel(axes: Axes, places: Floats, mine: Looks, title: str) -> None:
     size = float(np.clip(6000 / max(len(places), 1), 3, 40))
     for colour, marker in sorted({*zip(mine.colours.tolist(), mine.markers.tolist(), strict=True)}):
         shown = places[(mine.colours == colour) & (mine.markers == marker)]
-        axes.scatter(*shown.T, s=size, marker=MARKERS[marker][0], color=COLOURS[colour], alpha=0.75, linewidths=0)
+        axes.scatter(
+            shown[:, 0], shown[:, 1], s=size, marker=MARKERS[marker][0], color=COLOURS[colour], alpha=0.75, linewidths=0
+        )
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), aspect="equal", xticks=[], yticks=[])
     axes.set_title(title)
     for spine in axes.spines.values():
@@ -77,5 +80,3 @@ def _handle(colour: int, marker: int) -> Line2D:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], linestyle="", marker=MARKERS[marker][0], color=COLOURS[colour], markersize=5)
-
-

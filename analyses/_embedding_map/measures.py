@@ -22,7 +22,8 @@ _BLOCK = 1 << 22
 def in_blocks(function: Callable[[slice], Floats], n_labellings: int, each: int) -> Floats:
     """`function` of a slice of labellings at a time, when each of them takes so many numbers; the last axis joined."""
     step = max(1, _BLOCK // max(each, 1))
-    return np.concatenate([function(slice(at, at + step)) for at in range(0, n_labellings, step)], axis=-1)
+    found: Floats = np.concatenate([function(slice(at, at + step)) for at in range(0, n_labellings, step)], axis=-1)
+    return found
 
 
 def members(codes: Ints) -> Floats:
@@ -69,7 +70,7 @@ def _silhouettes(sums: NDArray[np.float32], sizes: Ints, truth: Ints, codes: Int
     return np.where((counts > 0).sum(0) > 1, mean, np.nan)
 
 
-def purity(near: Floats, codes: Ints) -> Floats:
+def purity(near: Floats | NDArray[np.float32], codes: Ints) -> Floats:
     """Share of the pictures' nearest neighbours that are of the same group, [n_labellings].
 
     Args:
@@ -77,6 +78,7 @@ def purity(near: Floats, codes: Ints) -> Floats:
             [n_labellings, n_classes, n_classes] for each labelling its own.
         codes: [n_labellings, n_classes] group of each class; -1: left out, as picture and as neighbour.
     """
+
     def some(rows: slice) -> Floats:
         mine = near if near.ndim == 2 else near[rows]
         there = (codes[rows] >= 0).astype(np.float64)
@@ -86,7 +88,7 @@ def purity(near: Floats, codes: Ints) -> Floats:
     return in_blocks(some, len(codes), codes.shape[1] * (int(codes.max(initial=0)) + 1))
 
 
-def _within(near: Floats, of: Floats) -> Floats:
+def _within(near: Floats | NDArray[np.float32], of: Floats) -> Floats:
     """[n_labellings] neighbours that lead from classes of a group into the group."""
     reached = of @ near if near.ndim == 2 else np.einsum("bc,bcd->bd", of, near)
     return np.asarray((reached * of).sum(1))
@@ -134,9 +136,9 @@ def _pairs(counts: Floats) -> Floats:
 
 
 def mutual_information(joint: Floats) -> Floats:
-    """[b] of [b, n_groups, n_clusters] counts, over the mean of both entropies: 1 where they agree. Strehl & Ghosh 2002.
+    """[b] of [b, n_groups, n_clusters] counts, over the mean of both entropies; 1 where they agree.
 
-    It is above 0 by chance, the more so the more clusters there are; so it is only to be read beside its chance.
+    Strehl & Ghosh 2002. It is above 0 by chance, the more so the more clusters there are: read it beside its chance.
     """
     n = joint.sum((1, 2), keepdims=True)
     shares = joint / np.maximum(n, 1)

@@ -1,4 +1,4 @@
-"""Which pictures are measured, and their features: of each encoder the same rows, whose every beginning is stratified."""
+"""Which pictures are measured, and their features: the same rows of each encoder, in an order that is stratified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was said of each picture, and whether it names the thing that is there: for colours by error, and for hovering."""
+"""What was said of each picture, and whether it names the thing that is there: for colours, and for who points."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def captions_of(captions: Sequence[Captions] | None, encoder: str) -> Mapping[st
     return mine[0].texts() if mine else {}
 
 
-def outcome(said: Sequence[str] | None, truth: str | None) -> str:
+def outcome(said: Sequence[str] | None, truth: str) -> str:
     """Do the concepts that a caption names hold the right one? As `awa-errors` judges it. None: there is no caption."""
-    if said is None or truth is None:
+    if said is None:
         return UNSAID
     return RIGHT if truth in said else WRONG if said else NONE

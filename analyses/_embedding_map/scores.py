@@ -22,6 +22,9 @@ LOWEST = {SILHOUETTE: -1.0, KMEANS_RAND: -0.5, HDBSCAN_RAND: -0.5}
 """Of measures that can be below 0."""
 SILHOUETTE_DRAWS = 250
 """So many permutations of classes at most tell the chance of a silhouette, which looks at every picture each time."""
+CALIBRATING = 5
+"""So many permutations also tell what the jackknife is off by, each class left out once for each."""
+NOTHING: Floats = np.zeros((0, 0))
 FEWEST_DRAWS = 200
 """With fewer draws p is by Student's t of them."""
 
@@ -35,32 +38,46 @@ class Score:
         chance: the mean under permuted labels.
         null: [n_draws] values under permuted labels.
         without: [n_parts] values when each class, or part of the classes, is left out.
+        null_without: [n_calibrating, n_parts] the same under the first permutations; may be none.
     """
 
     value: float
     chance: float
     null: Floats
     without: Floats
+    null_without: Floats
 
     @property
     def spread(self) -> float:
-        """The standard error over classes, by the jackknife. NaN with fewer than three."""
-        n = len(self.without)
-        if n < 3:
+        """The standard error over classes, by the jackknife. NaN with fewer than three parts.
+
+        Where labels have nothing to do with the features, pairs of classes are most of what varies, and the jackknife
+        counts them twice (Efron & Stein 1981): what it is off by under permuted labels is taken off. There a measure
+        such as adjusted Rand also hardly moves with any one class: the spread is at least that under permutation, less
+        the nearer the value is to perfect.
+        """
+        if len(self.without) < 3:
             return np.nan
-        return float(np.sqrt((n - 1) / n * ((self.without - self.without.mean()) ** 2).sum()))
+        mine = float(jackknifed(self.without))
+        if not len(self.null_without):
+            return float(mine**0.5)
+        under = float(self.null.var(ddof=1))
+        excess = float(jackknifed(self.null_without).mean()) - under
+        surplus = abs(self.value - self.chance) / max(1 - self.chance, 1e-9)
+        return float(max(mine - excess, under * max(1 - surplus, 0) ** 2) ** 0.5)
 
     def adjusted(self) -> Score:
         """0 at chance and 1 where groups are perfect: (value - chance) / (1 - chance), as kappa is."""
         left = max(1 - self.chance, 1e-9)
-        parts = ((part - self.chance) / left for part in (self.null, self.without))
+        parts = ((part - self.chance) / left for part in (self.null, self.without, self.null_without))
         return Score((self.value - self.chance) / left, 0.0, *parts)
 
     def __sub__(self, other: Score) -> Score:
         """The difference, over the same permutations and the same classes left out."""
-        null = self.null - other.null if len(self.null) == len(other.null) else self.null[:0]
-        chance = self.chance - other.chance
-        return Score(self.value - other.value, chance, null, self.without - other.without)
+        chance, null_without = self.chance - other.chance, self.null_without - other.null_without
+        return Score(
+            self.value - other.value, chance, self.null - other.null, self.without - other.without, null_without
+        )
 
     def interval(self, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
         """Both ends of the 95 % interval for other classes like these, by Student's t; within what can be."""
@@ -81,6 +98,12 @@ class Score:
         return _two_sided(self.value / max(self.spread, 1e-12), len(self.without) - 1)
 
 
+def jackknifed(without: Floats) -> Floats:
+    """The jackknife's variance of values without each part, over the last axis. Tukey 1958."""
+    n = without.shape[-1]
+    return np.asarray((n - 1) / n * ((without - without.mean(-1, keepdims=True)) ** 2).sum(-1))
+
+
 def _two_sided(t: float, degrees: int) -> float:
     from scipy import stats
 
@@ -90,8 +113,8 @@ def _two_sided(t: float, degrees: int) -> float:
 def mean_of(scores: Sequence[Score]) -> Score:
     """The mean of several, over the same permutations and the same classes left out."""
     value, chance = (float(np.mean([getattr(one, name) for one in scores])) for name in ("value", "chance"))
-    null, without = (np.mean([getattr(one, name) for one in scores], axis=0) for name in ("null", "without"))
-    return Score(value, chance, null, without)
+    names = ("null", "without", "null_without")
+    return Score(value, chance, *(np.mean([getattr(one, name) for one in scores], axis=0) for name in names))
 
 
 def of_grouping(space: Space, grouping: Grouping, orders: Ints) -> dict[str, Score]:
@@ -103,15 +126,20 @@ def of_grouping(space: Space, grouping: Grouping, orders: Ints) -> dict[str, Sco
 def _of_labelling(space: Space, codes: Ints, orders: Ints) -> dict[str, Score]:
     """Of one labelling [n_classes], with `orders` [n_draws, n_classes] of the classes."""
     tested = np.concatenate([codes[None], codes[orders]])
-    without = _left_out(space, codes)
-    found = {SILHOUETTE: _silhouette(space, tested, without), PURITY: _purity(space, tested, without)}
-    number = int(codes.max()) + 1
-    for clustering, names in _clusterings(number):
+    lessened = [_left_out(space, one) for one in tested[: CALIBRATING + 1]]
+    found = {SILHOUETTE: _silhouette(space, tested, lessened), PURITY: _purity(space, tested, lessened)}
+    for clustering, names in _clusterings(int(codes.max()) + 1):
         table = space.table(clustering)
-        pair = agreement(table, tested), agreement(table, without)
-        for name, under, less in zip(names, *pair, strict=True):
-            found[name] = Score(float(under[0]), float(under[1:].mean()), under[1:], less)
+        under, less = agreement(table, tested), np.stack([agreement(table, one) for one in lessened], axis=1)
+        for name, values, without in zip(names, under, less, strict=True):
+            found[name] = _score(values, without)
     return found
+
+
+def _score(under: Floats, without: Floats, chance: float | None = None) -> Score:
+    """Of values of the labels and then of permuted ones, in both; chance is their mean where no formula has it."""
+    null = under[1:]
+    return Score(float(under[0]), float(null.mean()) if chance is None else chance, null, without[0], without[1:])
 
 
 def _left_out(space: Space, codes: Ints) -> Ints:
@@ -128,16 +156,17 @@ def _clusterings(n_groups: int) -> list[tuple[str, tuple[str, str]]]:
     ]
 
 
-def _silhouette(space: Space, tested: Ints, without: Ints) -> Score:
-    under = silhouettes(space.sums, space.sizes, space.truth, tested[: SILHOUETTE_DRAWS + 1])
-    less = silhouettes(space.sums, space.sizes, space.truth, without)
-    return Score(float(under[0]), float(under[1:].mean()), under[1:], less)
+def _silhouette(space: Space, tested: Ints, lessened: Sequence[Ints]) -> Score:
+    def of(codes: Ints) -> Floats:
+        return silhouettes(space.sums, space.sizes, space.truth, codes)
+
+    return _score(of(tested[: SILHOUETTE_DRAWS + 1]), np.stack([of(one) for one in lessened]))
 
 
-def _purity(space: Space, tested: Ints, without: Ints) -> Score:
-    under = purity(space.near, tested)
+def _purity(space: Space, tested: Ints, lessened: Sequence[Ints]) -> Score:
     chance = float(chance_of_purity(space.near, tested[:1])[0])
-    return Score(float(under[0]), chance, under[1:], purity(space.near_without, without))
+    less = np.stack([purity(space.near_without, one) for one in lessened])
+    return _score(purity(space.near, tested), less, chance)
 
 
 def of_classes(space: Space, n_draws: int, seed: int) -> dict[str, Score]:
@@ -148,13 +177,13 @@ def of_classes(space: Space, n_draws: int, seed: int) -> dict[str, Score]:
     labels = np.stack([rng.permutation(space.truth) for _ in range(n_draws)])
     less = silhouettes(space.sums, space.sizes, space.truth, without)
     value = float(silhouettes(space.sums, space.sizes, space.truth, codes[None])[0])
-    found = {SILHOUETTE: Score(value, float(space.relabelled.mean()), space.relabelled, less)}
+    found = {SILHOUETTE: Score(value, float(space.relabelled.mean()), space.relabelled, less, NOTHING)}
     found[PURITY] = _purity_of_classes(space, codes, without, labels)
     for clustering, names in _clusterings(len(codes)):
         table = space.table(clustering)
         values, less = agreement(table, codes[None])[:, 0], agreement(table, without)
         for name, own, under, left in zip(names, values, _swapped(space, clustering, labels), less, strict=True):
-            found[name] = Score(float(own), float(under.mean()), under, left)
+            found[name] = Score(float(own), float(under.mean()), under, left, NOTHING)
     return found
 
 
@@ -163,7 +192,7 @@ def _purity_of_classes(space: Space, codes: Ints, without: Ints, labels: Ints) -
     chance = float((space.sizes * (space.sizes - 1)).sum() / (n * (n - 1)))
     null = np.array([(one[space.neighbours] == one[:, None]).mean() for one in labels])
     value = float(purity(space.near, codes[None])[0])
-    return Score(value, chance, null, purity(space.near_without, without))
+    return Score(value, chance, null, purity(space.near_without, without), NOTHING)
 
 
 def _swapped(space: Space, clustering: str, labels: Ints) -> Floats:

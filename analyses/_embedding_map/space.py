@@ -1,5 +1,7 @@
-"""One encoder's feature space as the measures read it: distances to classes, neighbours, clusters. All of it is
-computed among the features themselves, nothing in the map."""
+"""One encoder's feature space as the measures read it: distances to classes, neighbours, clusters.
+
+All of it is computed among the features themselves, nothing in the map.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,8 @@ def measured(
     orders = np.stack([rng.permutation(len(truth)) for _ in range(RELABELLED)])
     reach = min(len(values) - 1, k + int(np.bincount(left_out, weights=sizes).max()))
     sums, shuffled, order = _distances(values, truth, orders, reach)
-    relabelled = [silhouettes(s, sizes, truth[o], np.arange(len(sizes))[None])[0] for s, o in zip(shuffled, orders)]
+    classes = np.arange(len(sizes))[None]
+    relabelled = [silhouettes(s, sizes, truth[o], classes)[0] for s, o in zip(shuffled, orders, strict=True)]
     tick()
     near = _counts(order[:, :k], truth, np.ones((len(order), k), dtype=bool))
     near_without = np.stack([_without(order, truth, left_out == part, k) for part in range(left_out.max() + 1)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, beside, is_microworld, signed, two
 
 from .claims import LEANING
@@ -34,6 +37,24 @@ def sentence(result: EmbeddingMap) -> str:
     sides = {side: [e for e, one in leanings.items() if _side(one) == side] for side in SIDES}
     told = [f"{side}: {_listed(leanings, names)}" for side, names in sides.items() if names]
     return f"{begin} go by {'; by '.join(told)}. (Category less perception, each adjusted for chance; 0: alike.)"
+
+
+def answer(result: EmbeddingMap) -> str:
+    """Which encoder goes most by category and which most by perception, and how the random controls do."""
+    known = result.provenance
+    if not len(result.estimates):
+        return sentence(result)
+    leans = result.estimates["measure"].eq(PURITY + LEANING).any()
+    if not leans:
+        return sentence(result)
+    k, n_classes = known["neighbours_looked_at"], len(known["classes"])
+    words = f"how much rather the {k} nearest neighbours are of one category than alike in looks"
+    ranked = Ranked(f"{words} (0: both alike, each adjusted for chance)", signed, "", partial(_leaning, result))
+    return ranking.answer(result, ranked, rows=f"pictures of {n_classes} classes")
+
+
+def _leaning(result: EmbeddingMap, encoder: str) -> pd.Series[Any]:
+    return result.claim(encoder, PURITY + LEANING)
 
 
 def _purities(result: EmbeddingMap, grouping: str) -> list[tuple[str, pd.Series[Any]]]:

@@ -2,6 +2,7 @@
 
 /* Figures that one can point at: each `.explorer` holds what bokeh is to draw, and the choices that change it. Nothing
    here compiles text: a choice exchanges columns of the figure's source, and shows another legend and note. */
+Bokeh.logger.set_level("warn");
 for (const [number, place] of document.querySelectorAll(".explorer").entries()) {
   explore(place, number);
 }
@@ -37,10 +38,11 @@ function exchange(source, columns, fill) {
 
 function show(place, said, fill) {
   place.querySelector(".note").textContent = said.notes[fill(said.note)] ?? "";
-  const rows = (said.legends[fill(said.legend)] ?? []).map(([colour, words]) => {
+  const rows = (said.legends[fill(said.legend)] ?? []).map(([colour, sign, words]) => {
     const row = document.createElement("li");
     const swatch = document.createElement("i");
-    swatch.style.backgroundColor = colour;
+    swatch.style.color = colour;
+    swatch.textContent = sign;
     row.append(swatch, words);
     return row;
   });
