@@ -117,8 +117,8 @@ def _download(kind: str, file: Path, page: Path) -> Download:
 
 def export(frame: pd.DataFrame, folder: Path, name: str, *, page: Path) -> Download:
     """Write a table for other programs as `NAME.parquet`: what repeats is stored once, pictures too."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     folder.mkdir(parents=True, exist_ok=True)
     held = io.BytesIO()
