@@ -61,7 +61,8 @@ class Truth:
         if self.concepts is None:
             return True
         names = [self.concepts.by_name[name].words if name else () for name in self.classes]
-        return any(nouns - {word.lower() for word in said} for nouns, said in zip(found, names, strict=True) if said)
+        own = [{part for word in said for part in (word.lower(), word.lower().split()[-1])} for said in names]
+        return any(nouns - known for nouns, known in zip(found, own, strict=True) if known)
 
     def counts(self, nouns: Sequence[str]) -> NDArray[np.bool_]:
         """[n_nouns] whether it can be told of a noun that a picture does not contain it."""
