@@ -76,6 +76,13 @@ class Problems:
         at[-1] = biases.to(self.dtype)
         return at
 
+    def without_weights(self) -> Tensor:
+        """The losses [m] there."""
+        import torch
+
+        biases = self.origin()[-1].expand(self.n_rows, -1, -1)
+        return self.losses(biases, torch.arange(self.m, device=self.device))[0]
+
     def losses(
         self, logits: Tensor, which: Tensor, rows: Any = slice(None), out: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

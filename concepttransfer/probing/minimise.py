@@ -23,7 +23,8 @@ def minimise(problems: Problems, start: Tensor | None, tolerance: float, max_ste
     Args:
         problems: what to minimise.
         start: [r + 1, m, C], where all strengths begin; None: at the best of several solutions by least squares.
-        tolerance: a problem is done when what is left to gain, as its curvature says, is less than this a row.
+        tolerance: a problem is done when what is left to gain, as its curvature says, is less than this share of what
+            was gained over no weights.
         max_steps: when to stop at the latest.
 
     Returns:
@@ -52,6 +53,7 @@ class _State:
         import torch
 
         self.problems, self.at = problems, start
+        self.nought = problems.without_weights()
         self.which = torch.arange(problems.n_problems, device=problems.device)
         self.penalty = problems.penalty(self.which)
         logits = problems.logits(start)
@@ -71,9 +73,9 @@ class _State:
         self.curvature.keep(kept)
 
     def done(self, tolerance: float) -> Tensor:
-        """Which have no more than this to gain a row, by Newton's estimate [p]."""
+        """Which have no more than this share of what they gained left to gain, by Newton's estimate [p]."""
         left = _dot(self.slope, self.curvature.solve(self.slope)) / 2
-        return left <= tolerance * self.problems.n_rows
+        return left <= tolerance * (self.nought[self.which % self.problems.m] - self.value).clamp_min(0)
 
     def step(self) -> Tensor:
         """One step of each; tells which have become better [p]."""

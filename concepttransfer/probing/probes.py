@@ -29,8 +29,8 @@ START = 16
 
 SMALL = 2**18
 """Values of features up to which exactness costs little."""
-FINE, COARSE = 1e-8, 5e-5
-"""When a fit ends, in nats a row that are left to gain: for small features, and beyond."""
+FINE, COARSE = 1e-9, 1e-5
+"""When a fit ends, as a share of what its weights gain: for small features, and beyond."""
 SEARCH = 20
 """In a search, whose validation scores settle long before objectives do, it may be so many times as much."""
 
@@ -85,9 +85,9 @@ def fit_probes(
         n_classes: how many classes there are; None: one more than the largest code.
         start: one fit whose weights all problems start from, the first of its strengths.
         dtype: in which products are made; None: float64 for small features, float32 beyond.
-        tolerance: a fit ends when Newton's estimate of what is left to gain is less than this, in nats a row; None:
-            1e-8 for small features, beyond 5e-5. With that a fit ends no higher than scikit-learn's does (up to 1e-4 of
-            the objective), and far lower where a line tells the classes apart without error.
+        tolerance: a fit ends when Newton's estimate of what is left to gain is less than this share of what was gained
+            over no weights; None: 1e-9 for small features, beyond 1e-5. With that a fit ends no higher than
+            scikit-learn's does (up to 1e-4 of the objective), and far lower where a line tells the classes apart.
         max_steps: when to stop at the latest.
 
     Raises:
