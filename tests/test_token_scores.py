@@ -12,14 +12,19 @@ from tiny_language_models import CORPUS, FAMILIES, language_model, prefixing_tok
 
 from concepttransfer.captioning import caption
 from concepttransfer.decoding import Decoding
-from concepttransfer.errors import BadInputError, MismatchError, MissingResourceError, ShapeError
+from concepttransfer.errors import BadInputError, MismatchError, MissingResourceError, ShapeError, StudyError
 from concepttransfer.features import Features
 from concepttransfer.language_models.tokens import Tokens
 from concepttransfer.projections import Linear
 from concepttransfer.scoring.blank import GREY, blank_manifest
 from concepttransfer.scoring.partners import chosen, partners
+from concepttransfer.scoring.prompt_readings import Lens
 from concepttransfer.scoring.token_scores import BLANK, NONE, OTHER, PICTURE, TokenScores, word_numbers
 from concepttransfer.scoring.token_scoring import pieces, score_tokens
+from concepttransfer.study import load_study
+from concepttransfer.study.file import STUDIES
+from concepttransfer.study.plan import plan
+from concepttransfer.study.token_scores import prompt_readings, token_scores
 from concepttransfer.transfer import Transfer
 
 N, DIM, PROMPT = 23, 8, "A picture of"
@@ -309,3 +314,51 @@ def test_the_blank_picture_is_grey():
     manifest = blank_manifest()
     assert set(manifest.read(0).getdata()) == {(GREY, GREY, GREY)}
     assert len(manifest) == 1
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load_study("microworld", limit=12, quiet=True, seeds=1)
+
+
+def test_a_study_scores_once_and_plans_what_is_missing(study, monkeypatch):
+    selection = study.select("captions")[0]
+
+    def steps():
+        return {(s.stage, s.what): s.done for s in plan(study, ["nfrn50"], [selection], until="score")}
+
+    before = steps()
+    assert before["score", "test, seed 0"] is False
+    (made,) = token_scores(study, "nfrn50", selection)
+    assert (made.encoder, made.on, made.study, made.conditions) == (
+        "nfrn50",
+        "test",
+        "microworld",
+        (PICTURE, BLANK, OTHER, NONE),
+    )
+    classes = study.concepts("captions").truth
+    assert all(classes[row] != classes[other] for row, other in made.others.items())
+    assert steps()["score", "test, seed 0"] is True
+    monkeypatch.setattr(type(study), "language_model", property(lambda self: pytest.fail("scored again")))
+    assert token_scores(study, "nfrn50", selection)[0].table.equals(made.table)
+
+
+def test_a_study_reads_a_few_pictures_of_all_classes(study, monkeypatch):
+    few = study.with_spec(study.spec.model_copy(update={"lens": Lens(pictures=5, positions=3, top=2)}))
+    selection = few.select("captions")[0]
+    assert [s.n for s in plan(few, ["nfrn50"], [selection], until="read") if s.stage == "read"] == [5]
+    (made,) = prompt_readings(few, "nfrn50", selection)
+    assert len(made.row_ids) == 5
+    assert made.positions == (0, 4, 8)
+    assert made.arrays["lens"].shape == (5, 7, 3, 2)
+    assert len({few.concepts("captions").truth[row] for row in made.row_ids}) == 5
+    monkeypatch.setattr(type(few), "language_model", property(lambda self: pytest.fail("read again")))
+    assert prompt_readings(few, "nfrn50", selection)[0].key == made.key
+
+
+def test_a_mistake_in_a_studys_lens_is_told(tmp_path):
+    (tmp_path / "my.yaml").write_text(
+        (STUDIES / "microworld.yaml").read_text(encoding="utf-8") + "lens: {picture: 5}\n", encoding="utf-8"
+    )
+    with pytest.raises(StudyError, match=r"lens\.picture: no such key\. Did you mean `pictures`"):
+        load_study(tmp_path / "my.yaml")
