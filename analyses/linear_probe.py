@@ -12,9 +12,9 @@ import pandas as pd
 from concepttransfer.analysis import On, analysis
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
+from concepttransfer.pairing import Paired
 from concepttransfer.probing.splits import Splits
 from concepttransfer.progress import progress
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
 
 from ._awa_errors import estimates as est

@@ -33,10 +33,11 @@ N_EXAMPLES = 8
 class VisualQuestions(Result):
     """A row a question, encoder, seed and number of shots: what was answered, and how right that is.
 
-    `picture` numbers the pictures that are asked about; `text` is all that was generated, `answer` what the truncation leaves of it, `truth` what most annotators said;
-    `accuracy` is VQA's, of `answer`, and `whole` that of `text`; `chance` what all answers of this encoder to questions
-    of the type would score here. In `estimates`, `measure` names the shots; `group` is `all`, a type of answer or of
-    question; `against` is empty for a level, `chance` for its surplus, `blind`, or another encoder.
+    `picture` numbers the pictures that are asked about; `text` is all that was generated, `answer` what the truncation
+    leaves of it, `truth` what most annotators said; `accuracy` is VQA's, of `answer`, and `whole` that of `text`;
+    `chance` what all answers of this encoder to questions of the type would score here. In `estimates`, `measure` names
+    the shots; `group` is `all`, a type of answer or of question; `against` is empty for a level, `chance` for its
+    surplus, `blind`, or another encoder.
     """
 
     kind: ClassVar[str] = "visual-questions"

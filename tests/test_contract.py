@@ -18,6 +18,11 @@ DATA = {"questions": "dev-questions"}
 """The data of each role; `dev` of those that are not named."""
 
 
+def told(spec):
+    """The command of an analysis of saved results makes them only when told; a study makes whatever is missing."""
+    return ["--build"] if spec.of else []
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     return ct.load_study("microworld", limit=N, quiet=True)
@@ -46,7 +51,7 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
 
     capsys.readouterr()
     options = ["--on", on, "--limit", str(N), "--out", "here", "--quiet"]
-    assert main([name, "--encoder", ENCODER, *options]) == 0
+    assert main([name, "--encoder", ENCODER, *options, *told(spec)]) == 0
     printed = capsys.readouterr().out
     saved = spec.result_type.load(tmp_path / "here")
     assert saved.to_frame().equals(result.to_frame())
@@ -63,7 +68,8 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
 def test_json_is_for_programs(name, study, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     on = DATA.get(analysis.get(name).roles[0], "dev")
-    assert main([name, "--encoder", ENCODER, "--on", on, "--limit", str(N), "--json"]) == 0
+    words = [name, "--encoder", ENCODER, "--on", on, "--limit", str(N), "--json"]
+    assert main([*words, *told(analysis.get(name))]) == 0
     said = json.loads(capsys.readouterr().out)
     assert {"summary", "estimates", "folder", "report"} <= set(said)
     assert all({"value", "low", "high", "chance", "n"} <= set(claim) for claim in said["estimates"])

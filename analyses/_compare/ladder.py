@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -38,10 +39,9 @@ def trends(table: pd.DataFrame, seed: int) -> list[Claim]:
     known = table[table["supervision"].notna() & table["value"].notna()]
     made = []
     several = known["study"].nunique() > 1
-    for (kind, on, group, measure, study), rows in known.groupby(
-        ["kind", "on", "group", "measure", "study"], sort=False, dropna=False
-    ):
-        rungs = rows["supervision"].map(PLACES).to_numpy(np.int64)
+    for _, rows in known.groupby(["kind", "on", "group", "measure", "study"], sort=False, dropna=False):
+        kind, on, group, measure, study = (rows.iloc[0][name] for name in ("kind", "on", "group", "measure", "study"))
+        rungs: Ints = np.array([PLACES[rung] for rung in rows["supervision"]], dtype=np.int64)
         values = rows["value"].to_numpy(np.float64)
         for system, counted in ((EVERY, np.ones(len(rungs), bool)), (LEARNT, rungs > PLACES[RANDOM])):
             if len(np.unique(rungs[counted])) > 1 and np.ptp(values[counted]) > 0:
@@ -111,25 +111,21 @@ def arrangements(counts: Sequence[int] | Ints) -> int:
 
 def _arranged(rungs: Ints, ways: int, seed: int) -> tuple[Ints, str]:
     if ways <= MOST_ARRANGEMENTS:
-        drawn = np.array(list(_every(tuple(range(len(rungs))), np.bincount(rungs))), dtype=np.int64)
-        return drawn, f"p: all {ways} ways to place them"
+        return _every(tuple(np.bincount(rungs).tolist())), f"p: all {ways} ways to place them"
     rng = np.random.default_rng([seed, 11])
     drawn = rng.permuted(np.tile(rungs, (MOST_ARRANGEMENTS, 1)), axis=1)
     return drawn, f"p: {MOST_ARRANGEMENTS} random ways to place them"
 
 
-def _every(places: tuple[int, ...], counts: Ints) -> Iterator[Ints]:
-    """Every distinct arrangement of rungs over encoders: the highest rung's places first, then the others'."""
-    n, top = len(places), len(counts) - 1
-
-    def fill(left: tuple[int, ...], rung: int) -> Iterator[Mapping[int, int]]:
-        if rung < 0:
-            yield {}
-            return
-        for chosen in itertools.combinations(left, int(counts[rung])):
-            rest = tuple(place for place in left if place not in chosen)
-            for below in fill(rest, rung - 1):
-                yield {**below, **dict.fromkeys(chosen, rung)}
-
-    for found in fill(places, top):
-        yield np.array([found[place] for place in range(n)], dtype=np.int64)
+@cache
+def _every(counts: tuple[int, ...]) -> Ints:
+    """[ways, n] every distinct arrangement of so many encoders of each rung."""
+    n = sum(counts)
+    found: list[list[int]] = [[-1] * n]
+    for rung, count in enumerate(counts):
+        found = [
+            [rung if place in chosen else held for place, held in enumerate(one)]
+            for one in found
+            for chosen in map(set, itertools.combinations([p for p, held in enumerate(one) if held < 0], count))
+        ]
+    return np.array(found, dtype=np.int64)

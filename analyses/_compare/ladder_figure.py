@@ -36,18 +36,20 @@ def ladder(result: Comparison) -> Figure:
         return titled(_empty(Figure(figsize=(6.4, 1.4))), result, "Supervision by language")
     about = ["kind", "on", "group", "measure"]
     spread = known.groupby(about, sort=False, dropna=False)["value"].agg(lambda values: values.max() - values.min())
-    keys = [key for key, apart in spread.items() if apart > 0] or list(spread.index)
+    every: list[tuple[Any, ...]] = spread.index.tolist()
+    keys = [key for key, apart in zip(every, spread, strict=True) if apart > 0] or every
     shown, n = keys[:MOST_PANELS], min(len(keys), MOST_PANELS)
     columns = min(COLUMNS, n)
     systems = list(dict.fromkeys(known["encoder"]))
-    height, lines = -(-n // columns), -(-(len(systems) + 1) // (2 * columns))
-    legend = 0.15 + 0.2 * lines
-    figure = Figure(figsize=(max(0.5 + 2.55 * columns, 5.0), 0.7 + 2.15 * height + legend))
+    width, height = max(0.5 + 2.55 * columns, 5.0), -(-n // columns)
+    side_by_side = max(1, int(width / (0.45 + 0.075 * max(len(system) for system in systems))))
+    legend = 0.15 + 0.2 * -(-(len(systems) + 1) // side_by_side)
+    figure = Figure(figsize=(width, 0.7 + 2.15 * height + legend))
     grid = figure.add_gridspec(height + 1, columns, height_ratios=[2.15] * height + [legend])
     for place in range(n):
         axes = figure.add_subplot(grid[place // columns, place % columns])
         _panel(axes, result, known, shown[place], several=len({key[0] for key in keys}) > 1)
-    _legend(figure.add_subplot(grid[height, :]), result, systems, 2 * columns)
+    _legend(figure.add_subplot(grid[height, :]), result, systems, side_by_side)
     more = f"; {len(keys) - n} more measures are in the table" if len(keys) > n else ""
     n_encoders = len(systems)
     return titled(figure, result, f"Measures by supervision with language, {n_encoders} encoders{more}")
@@ -102,4 +104,5 @@ def _legend(axes: Axes, result: Comparison, systems: list[str], columns: int) ->
     axes.set_axis_off()
     drawn = [Line2D([], [], **looks(result)[system].point, ms=5, mew=1.2, label=system) for system in systems]
     drawn.append(Line2D([], [], color=MUTED, lw=1.4, label="chance"))
-    axes.legend(handles=drawn, loc="center", ncols=columns, fontsize=8, labelcolor=INK)
+    drawn_there = axes.legend(handles=drawn, loc="center", ncols=columns, fontsize=8, labelcolor=INK)
+    drawn_there.set_in_layout(False)  # a wide legend would take the panels' room

@@ -42,6 +42,6 @@ def printed(system: System) -> Iterator[dict[str, Any]]:
 
 def _other_options(table: PublishedTable, system: System) -> str:
     """Where the table was made with other options than the result."""
-    given = system.result.provenance.get("options", {})
+    given = {**system.result.provenance.get("options", {}), **system.result.provenance}
     other = [f"{name} {value}" for name, value in table.options.items() if given.get(name) != value]
     return f"Printed with {', '.join(other)}; measured with other options." if other else ""

@@ -25,12 +25,12 @@ def step_down(values: Sequence[float], nulls: Floats) -> Floats:
     Returns:
         [n], NaN where a difference has no null.
     """
-    values = np.asarray(values, dtype=np.float64)
-    found = np.full(len(values), np.nan)
+    differences = np.asarray(values, dtype=np.float64)
+    found: Floats = np.full(len(differences), np.nan)
     spread = nulls.std(0) if len(nulls) else found
-    known = np.flatnonzero(np.isfinite(spread) & np.isfinite(values))
+    known = np.flatnonzero(np.isfinite(spread) & np.isfinite(differences))
     scale = np.where(spread[known] > 0, spread[known], np.inf)
-    observed, drawn = np.abs(values[known]) / scale, np.abs(nulls[:, known]) / scale
+    observed, drawn = np.abs(differences[known]) / scale, np.abs(nulls[:, known]) / scale
     order = np.argsort(-observed, kind="stable")
     # the largest of those that are left: from the smallest observed one upwards
     largest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]

@@ -48,8 +48,13 @@ def others_of(results: Sequence[Result], studies: Sequence[str]) -> list[System]
     found = []
     for manifests in by_data.values():
         every = [systems_of(some, studies) for some in manifests.values()]
-        found += max(every, key=lambda some: (len(some), int(some[0].result.provenance.get("rows", 0))))
+        found += sorted(every, key=_size)[-1]
     return found
+
+
+def _size(systems: Sequence[System]) -> tuple[int, int]:
+    """How many encoders, and how many rows, some systems of one manifest have."""
+    return len(systems), int(systems[0].result.provenance.get("rows", 0))
 
 
 def table_of(systems: Sequence[System], others: Sequence[System], done: Sequence[Compared]) -> pd.DataFrame:

@@ -113,9 +113,9 @@ def _run(spec: Spec, of: Of, run: Run, wish: Wish, options: dict[str, Any]) -> N
     if run.dry_run:
         _show([result for one in found for result in one.results], asked.kind, as_json=run.json)
         return
-    for one in found:
-        folder = run.out / one.on if run.out and len(found) > 1 else run.out
-        _finish(spec, run, one, options | {of.option: asked.kind}, folder)
+    for each in found:
+        folder = run.out / each.on if run.out and len(found) > 1 else run.out
+        _finish(spec, run, each, options | {of.option: asked.kind}, folder)
 
 
 def _named(name: str) -> str:

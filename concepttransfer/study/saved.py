@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import analysis
-from ..claims import is_random
+from ..claims import is_control
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError
 from ..report.gather import Broken, Saved, gather
 from ..result_files import about
@@ -140,7 +140,7 @@ def cut(result: Result, encoders: Sequence[str]) -> Result | None:
     """A result with what is about these encoders and their random controls; None where nothing is."""
     if not encoders or "all" in encoders or set(result.encoders) <= set(encoders):
         return result
-    kept = [one for one in result.encoders if one in encoders or any(_is_control(one, name) for name in encoders)]
+    kept = [one for one in result.encoders if one in encoders or any(is_control(one, name) for name in encoders)]
     others = set(result.encoders) - set(kept)
     if not kept:
         return None
@@ -148,11 +148,6 @@ def cut(result: Result, encoders: Sequence[str]) -> Result | None:
     estimates = result.estimates
     about = estimates["system"].isin(others) | estimates["against"].isin(others)
     return replace(result, table=table.reset_index(drop=True), estimates=estimates[~about].reset_index(drop=True))
-
-
-def _is_control(encoder: str, of: str) -> bool:
-    """Whether it is, by its name, the random control of another encoder or of the one whose relative that is."""
-    return is_random(encoder) and f"{of}-".startswith(encoder.removesuffix("random"))
 
 
 def _missing(asked: Asked, lacking: Sequence[str], there: Sequence[str], names: Sequence[str]) -> str:
