@@ -87,7 +87,10 @@ class EmbeddingMap(Result):
         return maps(self)
 
     def plot_agreement(self) -> Figure:
-        """How pictures group, 0 at chance and 1 where groups are perfect; lines: 95 % intervals for other classes."""
+        """How pictures group, 0 at chance and 1 where groups are perfect; lines: 95 % intervals for other classes.
+
+        Those of k-means and HDBSCAN are of these clusters: they are not made again.
+        """
         from ._embedding_map.figures import agreement
 
         return agreement(self)

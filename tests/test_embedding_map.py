@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 from sklearn.neighbors import NearestNeighbors
+from test_report_browser import ARGUMENTS, browser_path
 
 import concepttransfer as ct
 from concepttransfer.analyses._embedding_map import claims as c
@@ -233,11 +234,13 @@ def test_unrelated_groups_score_chance(share, monkeypatch):
             if name != "class" or not share:
                 for measure, score in measures.items():
                     low, high = score.interval(sc.LOWEST.get(measure, 0.0), 1.0)
+                    own = score.adjusted().interval_given_chance()
+                    held[name, measure, "adjusted"].append(own[0] <= 0 <= own[1])
                     held[name, measure].append(low <= score.chance <= high)
                     rejected[name, measure].append(score.p_chance() < 0.05)
-        for measure in sc.MEASURES:
+        for measure in c.LEANED:
             lean = found["category"][measure].adjusted() - found["perception"][measure].adjusted()
-            low, high = lean.interval()
+            low, high = lean.interval_given_chance()
             held["leaning", measure].append(low <= 0 <= high)
             rejected["leaning", measure].append(lean.p_zero() < 0.05)
     assert {key: np.mean(h) for key, h in held.items() if np.mean(h) < 0.89} == {}
@@ -269,6 +272,27 @@ def test_what_stands_apart_by_habitat_only_is_said_to():
     assert np.mean(at_chance) >= 0.89
 
 
+def test_intervals_hold_what_other_classes_give(monkeypatch):
+    """Classes with an attribute lie to one side, those of a category in one direction; the truth: the mean of 100."""
+    monkeypatch.setattr(sp, "STARTS", 1)
+    values, ends = defaultdict(list), defaultdict(list)
+    for seed in range(100):
+        rng = np.random.default_rng([8, seed])
+        truth = np.arange(120) % 20
+        has, category = rng.permutation(np.arange(20) < 10).astype(int), rng.permutation(np.arange(20) % 4)
+        centres = rng.normal(size=(20, 6)) + np.outer(2 * has - 1, np.eye(6)[0]) + 1.35 * np.eye(6)[1:5][category]
+        pictures = centres[truth] + rng.normal(size=(120, 6))
+        found = scored(pictures, truth, {"category": category[None], "looks": has[None]}, seed, 40)
+        every = {name: of[sc.PURITY] for name, of in found.items()}
+        adjusted = {f"{name}, adjusted": score.adjusted() for name, score in every.items()}
+        adjusted["leaning"] = adjusted["category, adjusted"] - adjusted["perception, adjusted"]
+        for name, score in (every | adjusted).items():
+            values[name].append(score.value)
+            ends[name].append(score.interval() if name in every else score.interval_given_chance())
+    held = {name: np.mean([low <= np.mean(values[name]) <= high for low, high in ends[name]]) for name in values}
+    assert {name: share for name, share in held.items() if share < 0.89} == {}
+
+
 def test_leaning_says_which_of_two_structures_is_there():
     """Pictures about the centres of categories lean to category; about those of looks, to perception."""
     to_category, to_looks = [], []
@@ -281,7 +305,7 @@ def test_leaning_says_which_of_two_structures_is_there():
             values = centres[groups[name][0][truth]] + rng.normal(size=(200, 8))
             found = scored(values, truth, groups, seed, 50)
             lean = found["category"][sc.PURITY].adjusted() - found["perception"][sc.PURITY].adjusted()
-            kept.append(lean.interval())
+            kept.append(lean.interval_given_chance())
     assert np.mean([low > 0 for low, _ in to_category]) >= 0.89
     assert np.mean([high < 0 for _, high in to_looks]) >= 0.89
 
@@ -414,6 +438,7 @@ def test_estimates_say_what_was_measured(result):
     assert e[["low", "high", "chance"]].notna().all(axis=None)
     assert (e["low"] <= e["value"] + 1e-9).all()
     assert (e["value"] <= e["high"] + 1e-9).all()
+    assert set(e["method"].str.contains("as they are")) == {True, False}
     assert e.loc[levels.index, ["p", "q"]].notna().all(axis=None)
     assert (e["n"] == 120).all()
     assert (e["n_clusters"] == 20).all()
@@ -486,22 +511,13 @@ def test_a_study_needs_no_fit_for_its_map(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        try:
-            arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            opened = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
-        except Error as error:
-            pytest.skip(f"no browser: {str(error).splitlines()[0]}")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if (path := browser_path()) is None:
+        pytest.skip("no Chromium: install Debian's (make browser), or set CONCEPTTRANSFER_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield opened
         opened.close()
-
-
-def _chromium():
-    import shutil
-
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 PLACE = """(row) => {

@@ -17,6 +17,8 @@ ADJUSTED = ", adjusted for chance"
 """The end of a measure that is 0 at chance and 1 where groups are perfect."""
 LEANING = ", category less perception"
 """The end of a measure that is above 0 where pictures group by what a thing is rather than by how it looks."""
+LEANED = (PURITY, SILHOUETTE)
+"""Measures of which a leaning is told: clusters that are not made again would give it too narrow an interval."""
 GROUP = "classes like these"
 
 Scores = Mapping[str, Mapping[str, Score]]
@@ -42,7 +44,7 @@ def claims(scores: Mapping[str, Scores], n: int, n_classes: int) -> list[Claim]:
     for one, other in itertools.combinations(leanings, 2):
         found += [
             _leaning(one, measure, other, leanings[one][measure] - leanings[other][measure], n, n_classes)
-            for measure in (PURITY, SILHOUETTE)
+            for measure in LEANED
         ]
     return found
 
@@ -57,7 +59,7 @@ def _levels(encoder: str, scores: Scores, n: int, n_classes: int) -> list[Claim]
             level = Estimate(score.value, *ends, score.chance, p, n=n, n_clusters=n_classes, method=how)
             found.append(Claim(encoder, GROUP, measure, grouping, level))
             adjusted = score.adjusted()
-            ends = adjusted.interval(high=1.0)
+            ends = adjusted.interval_given_chance(high=1.0)
             level = Estimate(adjusted.value, *ends, 0.0, n=n, n_clusters=n_classes, method=f"{how}; p: see the level")
             found.append(Claim(encoder, GROUP, measure + ADJUSTED, grouping, level))
     return found
@@ -72,17 +74,18 @@ def _how(grouping: str, measure: str, score: Score) -> str:
     how = f"{what} permuted {len(score.null)} times"
     if grouping == CLASS and measure == SILHOUETTE:
         how = f"Student's t of {how}"
-    return f"{how}; interval: classes left out"
+    kept = "" if measure in LEANED else ", clusters as they are"
+    return f"{how}; interval: classes left out{kept}"
 
 
 def _leanings(scores: Scores) -> dict[str, Score]:
     if CATEGORY not in scores or PERCEPTION not in scores:
         return {}
-    return {m: scores[CATEGORY][m].adjusted() - scores[PERCEPTION][m].adjusted() for m in MEASURES}
+    return {m: scores[CATEGORY][m].adjusted() - scores[PERCEPTION][m].adjusted() for m in LEANED}
 
 
 def _leaning(encoder: str, measure: str, against: str | None, score: Score, n: int, n_classes: int) -> Claim:
     p = score.p_zero() if _is_measurable(CATEGORY, n, n_classes) else np.nan
     how = "Student's t; interval: classes left out"
-    estimate = Estimate(score.value, *score.interval(), 0.0, p, n=n, n_clusters=n_classes, method=how)
+    estimate = Estimate(score.value, *score.interval_given_chance(), 0.0, p, n=n, n_clusters=n_classes, method=how)
     return Claim(encoder, GROUP, measure + LEANING, against, estimate)

@@ -64,7 +64,7 @@ def scaled(places: Floats) -> Floats:
 
 def _panel(axes: Axes, places: Floats, mine: Looks, title: str) -> None:
     places = scaled(places)
-    size = float(np.clip(6000 / max(len(places), 1), 3, 40))
+    size = float(np.clip(12000 / max(len(places), 1), 5, 40))
     for colour, marker in sorted({*zip(mine.colours.tolist(), mine.markers.tolist(), strict=True)}):
         shown = places[(mine.colours == colour) & (mine.markers == marker)]
         axes.scatter(

@@ -51,20 +51,29 @@ class Score:
     def spread(self) -> float:
         """The standard error over classes, by the jackknife. NaN with fewer than three parts.
 
-        Where labels have nothing to do with the features, pairs of classes are most of what varies, and the jackknife
-        counts them twice (Efron & Stein 1981): what it is off by under permuted labels is taken off. There a measure
-        such as adjusted Rand also hardly moves with any one class: the spread is at least that under permutation, less
-        the nearer the value is to perfect.
+        Where labels have nothing to do with the features, a measure such as adjusted Rand hardly moves with any one
+        class: the spread is at least that under permutation, less the nearer the value is to perfect.
         """
+        return self._spread(0.0)
+
+    @property
+    def spread_given_chance(self) -> float:
+        """The same of the distance from chance.
+
+        There pairs of classes are most of what varies, and the jackknife counts them twice (Efron & Stein 1981), and
+        what else moves value and chance alike. What it is off by under permuted labels is taken off.
+        """
+        if not len(self.null_without):
+            return self._spread(0.0)
+        return self._spread(float(jackknifed(self.null_without).mean()) - float(self.null.var(ddof=1)))
+
+    def _spread(self, excess: float) -> float:
         if len(self.without) < 3:
             return np.nan
-        mine = float(jackknifed(self.without))
-        if not len(self.null_without):
-            return float(mine**0.5)
-        under = float(self.null.var(ddof=1))
-        excess = float(jackknifed(self.null_without).mean()) - under
         surplus = abs(self.value - self.chance) / max(1 - self.chance, 1e-9)
-        return float(max(mine - excess, under * max(1 - surplus, 0) ** 2) ** 0.5)
+        by_chance = max(1 - surplus, 0) ** 2
+        least = float(self.null.var(ddof=1)) * by_chance if len(self.null_without) else 0.0
+        return float(max(float(jackknifed(self.without)) - excess * by_chance, least) ** 0.5)
 
     def adjusted(self) -> Score:
         """0 at chance and 1 where groups are perfect: (value - chance) / (1 - chance), as kappa is."""
@@ -81,9 +90,16 @@ class Score:
 
     def interval(self, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
         """Both ends of the 95 % interval for other classes like these, by Student's t; within what can be."""
+        return self._interval(self.spread, low, high)
+
+    def interval_given_chance(self, high: float = np.inf) -> tuple[float, float]:
+        """The same of a score that was adjusted for chance, or of the difference of two."""
+        return self._interval(self.spread_given_chance, -np.inf, high)
+
+    def _interval(self, spread: float, low: float, high: float) -> tuple[float, float]:
         from scipy import stats
 
-        reach = float(stats.t.ppf((1 + LEVEL) / 2, max(len(self.without) - 1, 1))) * self.spread
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, max(len(self.without) - 1, 1))) * spread
         return max(low, self.value - reach), min(high, self.value + reach)
 
     def p_chance(self) -> float:
@@ -95,7 +111,7 @@ class Score:
 
     def p_zero(self) -> float:
         """How often would other classes like these give a value so far from 0, if it were 0? Two-sided."""
-        return _two_sided(self.value / max(self.spread, 1e-12), len(self.without) - 1)
+        return _two_sided(self.value / max(self.spread_given_chance, 1e-12), len(self.without) - 1)
 
 
 def jackknifed(without: Floats) -> Floats:

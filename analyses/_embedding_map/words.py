@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from concepttransfer import ranking
+from concepttransfer.claims import is_random
 from concepttransfer.ranking import Ranked
-from concepttransfer.wording import MICROWORLD, beside, is_microworld, signed, two
+from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, signed, two
 
 from .claims import LEANING
 from .groups import CATEGORY, CLASS, PERCEPTION
@@ -18,7 +18,7 @@ from .scores import KMEANS_RAND, PURITY, SILHOUETTE
 if TYPE_CHECKING:
     from ..embedding_map import EmbeddingMap
 
-SIDES = ("what the thing is", "how it looks", "neither more")
+SIDES = ("what is in them", "how they look", "neither more")
 
 
 def sentence(result: EmbeddingMap) -> str:
@@ -27,34 +27,49 @@ def sentence(result: EmbeddingMap) -> str:
     if not known["classes"]:
         n = len(result.encoders)
         return f"A map of {known['pictures']} pictures by {n} encoder(s); nothing is measured, for no class is known."
-    about = f"the {known['neighbours_looked_at']} nearest neighbours of {known['pictures']} pictures"
-    about += f" of {len(known['classes'])} classes"
-    begin = f"{MICROWORLD}{about}" if is_microworld(result) else about[0].upper() + about[1:]
-    leanings = {encoder: result.claim(encoder, PURITY + LEANING) for encoder in result.encoders}
-    if all(pd.isna(one["value"]) for one in leanings.values()):
+    n, n_classes = f"{known['pictures']:,}", len(known["classes"])
+    begin = f"The {known['neighbours_looked_at']} nearest neighbours of {n} pictures of {n_classes} classes"
+    if is_microworld(result):
+        begin = MICROWORLD + begin[0].lower() + begin[1:]
+    if not _leans(result):
         told = [f"{e} {100 * p['value']:.1f} % {beside(p, _percent)}" for e, p in _purities(result, CLASS)]
         return f"{begin} are of the same class: {', '.join(told)}."
-    sides = {side: [e for e, one in leanings.items() if _side(one) == side] for side in SIDES}
-    told = [f"{side}: {_listed(leanings, names)}" for side, names in sides.items() if names]
+    told = [f"{side}: {_listed(result, names)}" for side, names in _by_side(result).items() if names]
     return f"{begin} go by {'; by '.join(told)}. (Category less perception, each adjusted for chance; 0: alike.)"
 
 
 def answer(result: EmbeddingMap) -> str:
-    """Which encoder goes most by category and which most by perception, and how the random controls do."""
+    """How far pictures group by class, and which encoders go by category and which by perception."""
     known = result.provenance
-    if not len(result.estimates):
+    if not known["classes"]:
         return sentence(result)
-    leans = result.estimates["measure"].eq(PURITY + LEANING).any()
-    if not leans:
-        return sentence(result)
-    k, n_classes = known["neighbours_looked_at"], len(known["classes"])
-    words = f"how much rather the {k} nearest neighbours are of one category than alike in looks"
-    ranked = Ranked(f"{words} (0: both alike, each adjusted for chance)", signed, "", partial(_leaning, result))
-    return ranking.answer(result, ranked, rows=f"pictures of {n_classes} classes")
+    words = f"of one class are of the {known['neighbours_looked_at']} nearest neighbours of a picture"
+    ranked = Ranked(words, percent, " %", lambda encoder: result.claim(encoder, PURITY, against=CLASS))
+    said = ranking.answer(result, ranked, rows=f"pictures of {len(known['classes'])} classes")
+    if not _leans(result):
+        return said
+    by_category, by_looks, _ = _by_side(result).values()
+    return f"{said} Rather by category than by looks go {_named(by_category)}; rather by looks {_named(by_looks)}."
+
+
+def _named(encoders: list[str]) -> str:
+    """Encoders that learnt by name, and random controls by their number."""
+    controls = sum(is_random(encoder) for encoder in encoders)
+    counted = [f"{controls} random control{'s' if controls != 1 else ''}"] if controls else []
+    return ", ".join([encoder for encoder in encoders if not is_random(encoder)] + counted) or "none surely"
 
 
 def _leaning(result: EmbeddingMap, encoder: str) -> pd.Series[Any]:
     return result.claim(encoder, PURITY + LEANING)
+
+
+def _leans(result: EmbeddingMap) -> bool:
+    return bool(result.estimates["measure"].eq(PURITY + LEANING).any())
+
+
+def _by_side(result: EmbeddingMap) -> dict[str, list[str]]:
+    sides = {encoder: _side(_leaning(result, encoder)) for encoder in result.encoders}
+    return {side: [encoder for encoder, its in sides.items() if its == side] for side in SIDES}
 
 
 def _purities(result: EmbeddingMap, grouping: str) -> list[tuple[str, pd.Series[Any]]]:
@@ -69,8 +84,8 @@ def _side(leaning: pd.Series[Any]) -> str:
     return SIDES[0] if leaning["low"] > 0 else SIDES[1] if leaning["high"] < 0 else SIDES[2]
 
 
-def _listed(leanings: dict[str, pd.Series[Any]], encoders: list[str]) -> str:
-    one = [(name, leanings[name]) for name in encoders]
+def _listed(result: EmbeddingMap, encoders: list[str]) -> str:
+    one = [(name, _leaning(result, name)) for name in encoders]
     return ", ".join(f"{name} {signed(v['value'])} ({signed(v['low'])} to {signed(v['high'])})" for name, v in one)
 
 
@@ -82,7 +97,7 @@ def headline(result: EmbeddingMap) -> pd.DataFrame:
 def _row(result: EmbeddingMap, encoder: str) -> dict[str, Any]:
     row: dict[str, Any] = {"encoder": encoder}
     for grouping in (CLASS, CATEGORY, PERCEPTION):
-        row[f"neighbours of one {grouping} (chance)"] = _cell(result.claim(encoder, PURITY, against=grouping))
+        row[f"one {grouping} (chance)"] = _cell(result.claim(encoder, PURITY, against=grouping))
     leaning = result.claim(encoder, PURITY + LEANING)
     if pd.notna(leaning["value"]):
         ends = f"({signed(leaning['low'])} to {signed(leaning['high'])})"
