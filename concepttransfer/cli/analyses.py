@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -16,7 +17,9 @@ from concepttransfer.processes import is_main
 from concepttransfer.result import Result
 from concepttransfer.study import Study
 from concepttransfer.study.every import default_folder
-from concepttransfer.study.plan import plan
+from concepttransfer.study.pipeline import transfers_there
+from concepttransfer.study.plan import Step, plan
+from concepttransfer.study.selection import Selection
 
 from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
@@ -96,7 +99,9 @@ def _runner(spec: Spec) -> Any:
         encoders = run.encoders(study)
         if run.dry_run:
             selections = study.select(run.on or spec.roles[0], role=spec.roles[0])
-            show_plan(plan(study, study.with_twins(encoders), selections, until=stage), as_json=run.json)
+            named = study.with_twins(encoders)
+            steps = plan(study, named, selections, until=stage) + optional_steps(study, spec, named, selections)
+            show_plan(steps, as_json=run.json)
             return
         results = study.analyze_each(spec.name, encoders=encoders, on=run.on, **options)
         if not is_main():
@@ -107,6 +112,15 @@ def _runner(spec: Spec) -> Any:
 
     run_analysis.__name__ = spec.name.replace("-", "_")
     return run_analysis
+
+
+def optional_steps(study: Study, spec: Spec, encoders: Sequence[str], selections: Sequence[Selection]) -> list[Step]:
+    """The captions that an analysis can do without, of first fits that are there: nothing is fitted for it."""
+    if not any(artifact.optional and artifact.kind.__name__ == "Captions" for artifact in spec.artifacts):
+        return []
+    there = [name for name in encoders if transfers_there(study, name)]
+    steps = [step for step in plan(study, there, selections, until="caption") if step.stage == "caption"]
+    return [step for step in steps if step.what.endswith(f"seed {study.settings.seed}")]
 
 
 def last_stage(spec: Spec) -> str:

@@ -32,7 +32,7 @@ def _captions(study: Study, encoders: Sequence[str], selection: Selection) -> An
 
 
 def _captions_there(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
-    """Of the fits that are there: nothing is fitted for what an analysis can do without."""
+    """Of first fits that are there: nothing is fitted for what an analysis can do without."""
     return [one for name in encoders for one in pipeline.captions_there(study, name, selection)]
 
 

@@ -184,8 +184,8 @@ def captions(study: Study, name: str, selection: Selection) -> list[Captions]:
 
 
 def captions_there(study: Study, name: str, selection: Selection) -> list[Captions]:
-    """Those of `captions` whose fit is there, made where they are missing; nothing is fitted."""
-    return [captions_of(study, name, selection, transfer) for transfer in transfers_there(study, name)]
+    """Those of the encoder's first fit, if that is there, made where they are missing; nothing is fitted."""
+    return [captions_of(study, name, selection, transfer) for transfer in transfers_there(study, name)[:1]]
 
 
 def captions_of(study: Study, name: str, selection: Selection, transfer: Transfer) -> Captions:
