@@ -141,7 +141,7 @@ class Result(ABC):
         """The seeds of the fits behind it, as far as a study knows them."""
         return tuple(self.provenance.get("seeds", ()))
 
-    @property
+    @cached_property
     def encoders(self) -> tuple[str, ...]:
         """The encoders that it is about, in the order given: those of the table's column `encoder`."""
         return tuple(dict.fromkeys(self.table["encoder"]))

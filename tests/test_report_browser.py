@@ -18,7 +18,7 @@ ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 )
-ENCODERS = ("beit", "nfrn50", "nfrn50-all-labels", "nfrn50-tuned", "clip")
+ENCODERS = ("nfrn50", "clip")
 WIDTHS = (1280, 800)
 QUICK = {"n_resamples": 40, "n_permutations": 40}
 LIMIT = 40
@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Every analysis of the microworld, few pictures, all kinds of encoders with their controls."""
+    """Every analysis of the microworld, of few pictures and two encoders with their controls."""
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCEPTTRANSFER_CACHE", str(folder / "cache"))

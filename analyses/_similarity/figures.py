@@ -93,7 +93,7 @@ def language_model(result: Similarity) -> Figure:
             continue
         _panel(axes, result, drawn[place], labelled=place % columns == 0)
     n = result.provenance["classes"]
-    return titled(figure, result, f"Likeness to word vectors of {n} class names (grey: permuted names)")
+    return titled(figure, result, f"Likeness to word vectors of {n} class names (grey, chance: permuted names)")
 
 
 def _panel(axes: Axes, result: Similarity, measure: str, *, labelled: bool) -> None:

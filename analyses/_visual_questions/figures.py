@@ -45,7 +45,7 @@ def shots(result: VisualQuestions) -> Figure:
     """A line a system over the numbers of shots; the grey band holds every system's chance."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.8, 3.9))
+    figure = Figure(figsize=(8.4, 4.2))
     axes = figure.subplots()
     places = np.arange(len(result.shots), dtype=float)
     systems = _systems(result)
@@ -61,7 +61,7 @@ def shots(result: VisualQuestions) -> Figure:
     axes.set_ylabel("accuracy, %")
     figure.legend(loc="outside right upper")
     claim = result.accuracy(result.systems[0], result.shots[0])
-    return titled(figure, result, f"{claim['n']} questions about {claim['n_clusters']} pictures")
+    return titled(figure, result, f"{claim['n']} questions about {claim['n_clusters']} pictures (grey band: chance)")
 
 
 def _systems(result: VisualQuestions) -> tuple[str, ...]:

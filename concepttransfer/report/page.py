@@ -9,22 +9,19 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import storage
 from ..errors import BadInputError
-from ..progress import progress
 from ..provenance import version
 from . import fits
 from .asked import Asked, asked
 from .gather import Broken, Saved, gather, refuse_nothing
-from .sections import Fits, Method, Section, fitted, methods, section
+from .sections import Fits, Method, Section, fitted, methods
+from .several import every_section
 from .sources import Sources, sources
 from .tables import MEANINGS
 from .text import printable
-
-if TYPE_CHECKING:
-    pass
 
 
 def build(
@@ -52,15 +49,11 @@ def build(
         raise BadInputError(f"{out} is a file; a report is a folder. Name another one with --out.")
     saved, broken = gather([Path(folder) for folder in folders], study=study)
     broken += left_out
-    sections, slugs = list[tuple[Section, Saved]](), set[str]()
-    with progress(len(saved), "report: figures", unit="result", quiet=quiet) as bar:
-        for one in saved:
-            bar.set_description(f"figures of {one.spec.name}")
-            try:
-                sections.append((section(one, _slug(one.name, slugs), out), one))
-            except Exception as error:
-                broken.append(Broken.by(one.name, error, one.folder))
-            bar.update()
+    slugs = set[str]()
+    named = [(one, _slug(one.name, slugs)) for one in saved]
+    laid_out = every_section(named, out, quiet=quiet)
+    sections = [(made, one) for (one, _), made in zip(named, laid_out, strict=True) if isinstance(made, Section)]
+    broken += [made for made in laid_out if isinstance(made, Broken)]
     refuse_nothing(sections, broken)
     curves, unread = fits.curves(saved)
     drawn = [

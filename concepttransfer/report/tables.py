@@ -156,15 +156,14 @@ def _word(value: Any) -> str:
 
 
 def _cells(values: pd.Series[Any], column: Column) -> list[Cell]:
+    every = zip(values.tolist(), values.isna().tolist(), strict=True)
     if not column.numeric:
-        return [Cell(MISSING if _is_missing(value) else _word(value)) for value in values]
+        return [Cell(MISSING if missing else _word(value)) for value, missing in every]
     decimals = _decimals(values)
-    return [_numeric(value, column.name, decimals) for value in values]
+    return [Cell(MISSING, "") if missing else _numeric(value, column.name, decimals) for value, missing in every]
 
 
 def _numeric(value: Any, name: str, decimals: int | None) -> Cell:
-    if _is_missing(value):
-        return Cell(MISSING, "")
     shown = probability(value) if name in ("p", "q") else number(value, decimals)
     return Cell(shown, repr(float(value)))
 
@@ -175,7 +174,7 @@ def _decimals(values: pd.Series[Any]) -> int | None:
 
     if pd.api.types.is_integer_dtype(values):
         return 0
-    sizes = [abs(float(value)) for value in values if not _is_missing(value) and math.isfinite(value)]
+    sizes = [abs(float(value)) for value in values.dropna().tolist() if math.isfinite(value)]
     largest = max(sizes, default=0.0)
     if 0 < largest < 0.01:
         return None
@@ -190,15 +189,17 @@ def _needed(value: float) -> int:
 
 def _json(frame: pd.DataFrame) -> str:
     """The rows as a list of objects; missing values are null, and no number loses a digit."""
-    rows = [{name: _plain(row[name]) for name in frame.columns} for row in frame.to_dict("records")]
+    columns = [_plain(frame[name]) for name in frame.columns]
+    rows = [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
     return json.dumps(rows, indent=1) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    if _is_missing(value):
-        return None
-    value = value.item() if hasattr(value, "item") else value
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+def _plain(values: pd.Series[Any]) -> list[Any]:
+    every = zip(values.tolist(), values.isna().tolist(), strict=True)
+    return [
+        None if missing else str(value) if isinstance(value, float) and math.isinf(value) else value
+        for value, missing in every
+    ]
 
 
 def _latex(frame: pd.DataFrame) -> str:

@@ -10,25 +10,27 @@ from typing import Any
 MISSING = "–"
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "[": "{[}",
-    "]": "{]}",
-    MISSING: "--",
-    "−": "$-$",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "[": "{[}",
+        "]": "{]}",
+        MISSING: "--",
+        "−": "$-$",
+    }
+)
 
 
 def printable(text: str) -> str:
@@ -38,7 +40,7 @@ def printable(text: str) -> str:
 
 def latex(text: str) -> str:
     """`text` as LaTeX that prints exactly it, on one line."""
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(_UNPRINTABLE.sub("", text).split()))
+    return " ".join(_UNPRINTABLE.sub("", text).split()).translate(_LATEX)
 
 
 def label(name: str) -> str:

@@ -1,0 +1,52 @@
+"""The sections of many results, drawn by several processes: drawing takes longest of all that a report does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..processes import usable_cores
+from ..progress import progress
+from .gather import Broken, Saved
+from .sections import Section, section
+
+MANY = 4
+"""So many results are drawn by several processes."""
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+
+
+def every_section(named: Sequence[tuple[Saved, str]], out: Path, *, quiet: bool) -> list[Section | Broken]:
+    """The section of each result under its address, or why there is none; in order."""
+    made = []
+    with progress(len(named), "draw figures", unit="result", quiet=quiet) as bar, _mapping(len(named)) as mapped:
+        for one in mapped(partial(_section, out=out), named):
+            made.append(one)
+            bar.update()
+    return made
+
+
+def _section(named: tuple[Saved, str], out: Path) -> Section | Broken:
+    saved, slug = named
+    try:
+        return section(saved, slug, out)
+    except Exception as error:
+        return Broken.by(saved.name, error, saved.folder)
+
+
+@contextmanager
+def _mapping(n: int) -> Iterator[Map]:
+    """A `map` over processes for many results; they are forked, for which the main module need not be importable."""
+    can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    if n < MANY or usable_cores() < 2 or not can_fork:
+        yield map
+        return
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(n, usable_cores()), mp_context=context) as pool:
+        yield pool.map
