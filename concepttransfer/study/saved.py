@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import analysis
 from ..claims import is_control
-from ..errors import BadInputError, ConceptTransferError, MissingResourceError
+from ..errors import BadInputError, ConceptTransferError, MissingResourceError, suggestion
 from ..report.gather import Broken, Saved, gather
 from ..result_files import about
 from .every import default_folder
@@ -157,7 +157,8 @@ def _missing(asked: Asked, lacking: Sequence[str], there: Sequence[str], names: 
     where = f" --on {asked.on}" if asked.on else ""
     encoders = "".join(f" --encoder {name}" for name in (lacking or asked.encoders)) or " --encoder all"
     what = f"{', '.join(f'`{name}`' for name in lacking)}" if lacking else "any encoder"
-    has = f" There are: {', '.join(there)}." if there else f" Saved: {', '.join(names[:6])}." if names else ""
+    near = suggestion(lacking[0], there) if lacking else ""
+    has = f"{near} There are: {', '.join(there)}." if there else f" Saved: {', '.join(names[:6])}." if names else ""
     return (
         f"No saved `{asked.kind}` result is about {what}{of}{on}.{has} Make it: concepttransfer {asked.kind}"
         f"{study}{encoders}{where}, or give --build."
