@@ -215,10 +215,10 @@ def scored(values, truth, groups, seed, n_draws=200):
     return c.with_perception(found)
 
 
-def random_groups(rng, n_classes=20):
+def random_groups(rng, n_classes=16):
     category = rng.integers(0, 4, size=(1, n_classes))
     category[0, :4] = range(4)
-    looks = np.stack([rng.permutation(np.arange(n_classes) < n) for n in (6, 10, 12)]).astype(int)
+    looks = np.stack([rng.permutation(np.arange(n_classes) < n) for n in (5, 8, 9)]).astype(int)
     return {"category": category, "looks": looks, "one": looks[:1, ::-1].copy()}
 
 
@@ -228,8 +228,8 @@ def test_unrelated_groups_score_chance(share, monkeypatch):
     monkeypatch.setattr(sp, "STARTS", 1)
     held, rejected = defaultdict(list), defaultdict(list)
     for seed in range(100):
-        values, truth = made(100, 20, 8, share, seed)
-        found = scored(values, truth, random_groups(np.random.default_rng(seed)), seed, 100)
+        values, truth = made(80, 16, 8, share, seed)
+        found = scored(values, truth, random_groups(np.random.default_rng(seed)), seed, 60)
         for name, measures in found.items():
             if name != "class" or not share:
                 for measure, score in measures.items():

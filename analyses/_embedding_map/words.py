@@ -43,7 +43,7 @@ def answer(result: EmbeddingMap) -> str:
     known = result.provenance
     if not known["classes"]:
         return sentence(result)
-    words = f"of one class are of the {known['neighbours_looked_at']} nearest neighbours of a picture"
+    words = f"of a picture's {known['neighbours_looked_at']} nearest neighbours, those of the same class"
     ranked = Ranked(words, percent, " %", lambda encoder: result.claim(encoder, PURITY, against=CLASS))
     said = ranking.answer(result, ranked, rows=f"pictures of {len(known['classes'])} classes")
     if not _leans(result):
