@@ -22,8 +22,8 @@ _BLOCK = 1 << 22
 def in_blocks(function: Callable[[slice], Floats], n_labellings: int, each: int) -> Floats:
     """`function` of a slice of labellings at a time, when each of them takes so many numbers; the last axis joined."""
     step = max(1, _BLOCK // max(each, 1))
-    found: Floats = np.concatenate([function(slice(at, at + step)) for at in range(0, n_labellings, step)], axis=-1)
-    return found
+    parts = [function(slice(at, at + step)) for at in range(0, n_labellings, step)]
+    return np.concatenate(parts, axis=-1).astype(np.float64)
 
 
 def members(codes: Ints) -> Floats:
@@ -83,7 +83,8 @@ def purity(near: Floats | NDArray[np.float32], codes: Ints) -> Floats:
         mine = near if near.ndim == 2 else near[rows]
         there = (codes[rows] >= 0).astype(np.float64)
         with np.errstate(invalid="ignore"):
-            return np.asarray(sum(_within(mine, one) for one in members(codes[rows])) / _within(mine, there))
+            inside = np.sum([_within(mine, one) for one in members(codes[rows])], axis=0)
+            return np.asarray(inside / _within(mine, there), dtype=np.float64)
 
     return in_blocks(some, len(codes), codes.shape[1] * (int(codes.max(initial=0)) + 1))
 

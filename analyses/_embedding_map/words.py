@@ -27,8 +27,8 @@ def sentence(result: EmbeddingMap) -> str:
     if not known["classes"]:
         n = len(result.encoders)
         return f"A map of {known['pictures']} pictures by {n} encoder(s); nothing is measured, for no class is known."
-    n, n_classes = f"{known['pictures']:,}", len(known["classes"])
-    begin = f"The {known['neighbours_looked_at']} nearest neighbours of {n} pictures of {n_classes} classes"
+    about = f"{known['pictures']:,} pictures of {len(known['classes'])} classes"
+    begin = f"The {known['neighbours_looked_at']} nearest neighbours of {about}"
     if is_microworld(result):
         begin = MICROWORLD + begin[0].lower() + begin[1:]
     if not _leans(result):
