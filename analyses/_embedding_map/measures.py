@@ -23,7 +23,7 @@ def in_blocks(function: Callable[[slice], Floats], n_labellings: int, each: int)
     """`function` of a slice of labellings at a time, when each of them takes so many numbers; the last axis joined."""
     step = max(1, _BLOCK // max(each, 1))
     parts = [function(slice(at, at + step)) for at in range(0, n_labellings, step)]
-    return np.concatenate(parts, axis=-1).astype(np.float64)
+    return np.asarray(np.concatenate(parts, axis=-1), dtype=np.float64)
 
 
 def members(codes: Ints) -> Floats:
