@@ -22,13 +22,13 @@ _BLOCK = 1 << 22
 def in_blocks(function: Callable[[slice], Floats], n_labellings: int, each: int) -> Floats:
     """`function` of a slice of labellings at a time, when each of them takes so many numbers; the last axis joined."""
     step = max(1, _BLOCK // max(each, 1))
-    parts = [function(slice(at, at + step)) for at in range(0, n_labellings, step)]
-    return np.asarray(np.concatenate(parts, axis=-1), dtype=np.float64)
+    parts: list[Floats] = [function(slice(at, at + step)) for at in range(0, n_labellings, step)]
+    return np.concatenate(parts, axis=-1)
 
 
 def members(codes: Ints) -> Floats:
     """[n_groups, n_labellings, n_classes] 1 where a class is of a group."""
-    return (codes[None] == np.arange(codes.max(initial=0) + 1)[:, None, None]).astype(np.float64)
+    return np.asarray(codes[None] == np.arange(codes.max(initial=0) + 1)[:, None, None], dtype=np.float64)
 
 
 def silhouettes(sums: NDArray[np.float32], sizes: Ints, truth: Ints, codes: Ints) -> Floats:
