@@ -42,8 +42,8 @@ class Prepared:
             ConceptTransferError: something that they need is missing.
         """
         self.study, self.spec, self.encoders, self.selection = study, spec, encoders, selection
-        self.options = options
-        self.artifacts = [make(study, artifact, encoders, selection, options) for artifact in spec.artifacts]
+        self.options = {option.name: option.default for option in spec.options} | options
+        self.artifacts = [make(study, artifact, encoders, selection, self.options) for artifact in spec.artifacts]
         self.inputs = [i for artifact in self.artifacts if artifact is not None for i in _ids(artifact)]
 
     @cached_property
