@@ -17,7 +17,7 @@ from concepttransfer.scoring.prompt_readings import PromptReadings
 
 from ._prompt_lens import estimates as est
 from ._prompt_lens.table import COLUMNS, examples, frame, spreads
-from ._prompt_lens.text import headline, sentence
+from ._prompt_lens.text import answer, headline, sentence
 from ._prompt_lens.words import Sought
 from ._runoff.quantities import claims
 
@@ -48,6 +48,10 @@ class PromptLens(Result):
     def summary(self) -> str:
         """What prompts are read as, how near they are to words, and what cutting them loses, each with chance and n."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder: what is read, lengths, cosines and losses, beside chance."""

@@ -23,7 +23,7 @@ from ._runoff import estimates as est
 from ._runoff.quantities import claims
 from ._runoff.spoken import nouns_of, read_all, spoken
 from ._runoff.table import COLUMNS, examples, frame
-from ._runoff.text import headline, sentence
+from ._runoff.text import answer, headline, sentence
 from ._runoff.truth import REFERENCES, Truth
 from ._runoff.words import CaptionReader
 
@@ -50,6 +50,10 @@ class Runoff(Result):
     def summary(self) -> str:
         """What the picture adds to a word, and the share of what is named that is not there, each with chance and n."""
         return sentence(self)
+
+    def answer(self) -> str:
+        """Which encoder comes first, which last, and how far the random controls come."""
+        return answer(self)
 
     def headline(self) -> pd.DataFrame:
         """A row an encoder: gains of a word in nats, and shares in per cent beside chance."""

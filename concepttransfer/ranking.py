@@ -83,5 +83,7 @@ def _above(ranked: Ranked, encoders: list[str]) -> str:
     if not tested:
         return ", too few to test"
     above = sum(bool(claim["q"] < SURE and claim["value"] > claim["chance"]) for claim in tested)
-    every = f"all {above}" if above == len(tested) else f"{above} of {len(tested)}"
-    return f"; {every} encoders are above chance (q < {SURE})" if len(tested) > 1 else ""
+    if len(tested) == 1:
+        return f"; {'above' if above else 'not surely above'} chance (q {'<' if above else '≥'} {SURE})"
+    every = f"all {above}" if above == len(tested) else f"{above or 'none'} of {len(tested)}"
+    return f"; {every} encoders {'is' if above < 2 else 'are'} above chance (q < {SURE})"

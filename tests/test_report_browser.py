@@ -18,10 +18,10 @@ ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 )
-ENCODERS = ("nfrn50", "clip")
+ENCODERS = ("nfrn50",)
 WIDTHS = (1280, 800)
 QUICK = {"n_resamples": 40, "n_permutations": 40}
-LIMIT = 40
+LIMIT = 24
 
 
 def browser_path() -> str | None:
@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Every analysis of the microworld, of few pictures and two encoders with their controls."""
+    """Every analysis of the microworld, of few pictures and one encoder with its control."""
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCEPTTRANSFER_CACHE", str(folder / "cache"))

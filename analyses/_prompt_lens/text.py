@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, signed, two
 
 from . import estimates as est
@@ -21,6 +23,17 @@ def sentence(result: PromptLens) -> str:
     start = MICROWORLD if is_microworld(result) else ""
     parts = "; ".join(_of_encoder(result, encoder) for encoder in result.encoders)
     return f"{start}{parts}.{''.join(_notes(result))}"
+
+
+def answer(result: PromptLens) -> str:
+    """Whose prompts lie near words that name the class; where no class is known, how near to any word."""
+    if pd.notna(result.claim(result.encoders[0], est.CLASS, group=est.NEAREST)["value"]):
+        words = "pictures whose class the words nearest to the prompt name"
+        ranked = Ranked(words, percent, " %", lambda one: result.claim(one, est.CLASS, group=est.NEAREST))
+    else:
+        words = "cosine of prompts with the nearest word"
+        ranked = Ranked(words, two, "", lambda one: result.claim(one, est.NEAR, group=est.VECTORS))
+    return ranking.answer(result, ranked)
 
 
 def _of_encoder(result: PromptLens, encoder: str) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from concepttransfer import ranking
+from concepttransfer.ranking import Ranked
 from concepttransfer.scoring.token_scores import BLANK, NONE, OTHER
 from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, signed
 
@@ -21,6 +23,22 @@ def sentence(result: Runoff) -> str:
     start = MICROWORLD if is_microworld(result) else ""
     parts = "; ".join(_of_encoder(result, encoder) for encoder in result.encoders)
     return f"{start}{parts}.{''.join(_notes(result))}"
+
+
+def answer(result: Runoff) -> str:
+    """To whose captions the picture adds most and least; of the first how much that it names is not there."""
+    words = "nats by which the picture makes a word of its caption likelier than a blank picture does"
+    ranked = Ranked(words, signed, "", lambda encoder: result.claim(encoder, est.GAINS[BLANK]))
+    said = ranking.answer(result, ranked)
+    best = max(result.encoders, key=lambda encoder: _known(ranked.claim(encoder)["value"]))
+    absent = result.claim(best, est.ABSENT, group=est.EVERYTHING)
+    if pd.isna(absent["value"]):
+        return said
+    return f"{said} Of all that {best} names {percent(absent['value'])} % is not there {beside(absent, percent)}."
+
+
+def _known(value: float) -> float:
+    return value if value == value else float("-inf")
 
 
 def _of_encoder(result: Runoff, encoder: str) -> str:

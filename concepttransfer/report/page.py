@@ -50,7 +50,7 @@ def build(
     saved, broken = gather([Path(folder) for folder in folders], study=study)
     broken += left_out
     slugs = set[str]()
-    named = [(one, _slug(one.name, slugs)) for one in saved]
+    named = [(one, _slug(_name(one), slugs)) for one in saved]
     laid_out = every_section(named, out, quiet=quiet)
     sections = [(made, one) for (one, _), made in zip(named, laid_out, strict=True) if isinstance(made, Section)]
     broken += [made for made in laid_out if isinstance(made, Broken)]
@@ -68,6 +68,11 @@ def _palette(saved: Sequence[Saved], study: str) -> Sequence[str]:
     """The encoders of a study in its order, so that they look the same in every figure."""
     palettes = (one.result.provenance.get("palette") for one in saved if study in (one.name, ", ".join(one.studies)))
     return next((palette for palette in palettes if palette), ())
+
+
+def _name(saved: Saved) -> str:
+    """Where a result lies, with its analysis where that is not said."""
+    return saved.name if saved.spec.name in saved.name else f"{saved.spec.name} {saved.name}"
 
 
 def _slug(name: str, taken: set[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BadInputError
 from ..wording import MICROWORLD
@@ -61,13 +62,22 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Argument:
+    """What goes into an analysis: an artifact, or an option with its values here."""
+
+    name: str
+    meaning: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Method:
     """How one analysis is done: its docstrings, and the options that its results were made with."""
 
     kind: str
     title: str
     paragraphs: tuple[tuple[bool, str], ...]
-    options: str
+    arguments: tuple[Argument, ...]
 
 
 @dataclass(frozen=True)
@@ -150,18 +160,22 @@ def methods(shown: Sequence[Saved]) -> list[Method]:
     for kind in dict.fromkeys(one.spec.name for one in shown):
         mine = [one for one in shown if one.spec.name == kind]
         spec = mine[0].spec
-        made_with = dict.fromkeys(_options(one) for one in mine)
-        parts = [part for part in paragraphs(spec.doc) if not part[1].startswith("Raises:")]
+        parts = [part for part in paragraphs(spec.doc) if not part[1].startswith(("Args:", "Raises:"))]
         parts += paragraphs(type(mine[0].result).__doc__)
-        found.append(Method(kind, spec.title, tuple(parts), "; ".join(text for text in made_with if text)))
+        found.append(Method(kind, spec.title, tuple(parts), _arguments(spec.doc, mine)))
     return found
 
 
-def _options(saved: Saved) -> str:
-    """Every option with its value, the defaults too."""
-    given: dict[str, Any] = saved.result.provenance.get("options") or {}
-    known = {option.name: option.default for option in saved.spec.options} | given
-    return ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in known.items())
+def _arguments(doc: str, mine: Sequence[Saved]) -> tuple[Argument, ...]:
+    """What the docstring's `Args:` says of each, and the values that options have, those by default too."""
+    values: dict[str, dict[str, None]] = {}
+    for one in mine:
+        known = {option.name: option.default for option in one.spec.options}
+        for name, value in (known | (one.result.provenance.get("options") or {})).items():
+            values.setdefault(name, {})[json.dumps(value, ensure_ascii=False)] = None
+    listed = next((text for _, text in paragraphs(doc) if text.startswith("Args:")), "")
+    said = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
+    return tuple(Argument(name, " ".join(text.split()), ", ".join(values.get(name, ()))) for name, text in said)
 
 
 def fitted(study: str, frame: pd.DataFrame, palette: Sequence[str], slug: str, out: Path) -> Fits:

@@ -10,8 +10,8 @@ from typing import Any
 
 from .gather import Saved
 
-LEFT_OUT = frozenset({"palette", "models"})
-"""Said elsewhere on the page."""
+LEFT_OUT = frozenset({"examples", "models", "options", "palette", "references", "title"})
+"""Said elsewhere on the page, or there for the figures."""
 LONGEST = 300
 """Of a value; longer ones are cut, and are whole in `result.json`."""
 MOST = 8
@@ -46,7 +46,7 @@ def sources(shown: Sequence[tuple[str, Saved]]) -> Sources:
 
 
 def _flat(provenance: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in provenance.items() if key not in LEFT_OUT}
+    return {key: value for key, value in provenance.items() if key not in LEFT_OUT and value not in (None, "")}
 
 
 def said_of(value: Any) -> str:

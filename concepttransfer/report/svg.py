@@ -23,6 +23,8 @@ HEAVY = 200
 """An artist with more marks than this is drawn as pixels first."""
 PADDING = 0.04
 """Inches around a figure."""
+WIDER = 0.01
+"""Share of the width that is added at the right: a browser's letters are not quite as wide as matplotlib's."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -60,6 +62,7 @@ def prepare(figure: Figure) -> None:
 def settle(figure: Figure) -> Bbox:
     """Lay the figure out, once for all its files, which takes longer than any of them; gives what holds all of it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
 
     from ..figures import style
 
@@ -68,8 +71,8 @@ def settle(figure: Figure) -> Bbox:
         canvas = FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        box: Bbox = figure.get_tightbbox(canvas.get_renderer()).padded(PADDING)  # type: ignore[attr-defined]
-    return box
+        box = figure.get_tightbbox(canvas.get_renderer())  # type: ignore[no-untyped-call]
+    return Bbox.from_extents(box.x0 - PADDING, box.y0 - PADDING, box.x1 + PADDING + WIDER * box.width, box.y1 + PADDING)
 
 
 def rasterize(figure: Figure) -> int:

@@ -61,9 +61,7 @@ def report_study(
     Raises:
         BadInputError: no analysis gave a result.
     """
-    named = list(study.encoders) if "all" in encoders else list(dict.fromkeys(encoders))
-    for name in named:
-        study.encoder_spec(name)
+    named = study.named(encoders)
     todo, left = tasks(study, named, on=on, runs=runs)
     for outcome in left:
         told(outcome)
