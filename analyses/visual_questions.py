@@ -120,7 +120,7 @@ class VisualQuestions(Result):
         return shots(self)
 
     def plot_types(self) -> Figure:
-        """Accuracy by type of answer and question, with fewest and most shots; 95 % intervals; squares: the blind."""
+        """Accuracy by type of answer and question, with fewest and most shots; 95 % intervals; stars: the blind."""
         from ._visual_questions.figures import types
 
         return types(self)

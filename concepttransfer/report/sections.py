@@ -172,7 +172,8 @@ def _arguments(doc: str, mine: Sequence[Saved]) -> tuple[Argument, ...]:
     for one in mine:
         known = {option.name: option.default for option in one.spec.options}
         for name, value in (known | (one.result.provenance.get("options") or {})).items():
-            values.setdefault(name, {})[json.dumps(value, ensure_ascii=False)] = None
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            values.setdefault(name, {})[text or "none"] = None
     listed = next((text for _, text in paragraphs(doc) if text.startswith("Args:")), "")
     said = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
     return tuple(Argument(name, " ".join(text.split()), ", ".join(values.get(name, ()))) for name, text in said)
