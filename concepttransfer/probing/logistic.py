@@ -80,26 +80,26 @@ class Problems:
         """The losses [m] there."""
         import torch
 
-        biases = self.origin()[-1].expand(self.n_rows, -1, -1)
-        return self.losses(biases, torch.arange(self.m, device=self.device))[0]
+        first = torch.arange(self.m, device=self.device)
+        return self.losses(self.origin()[-1].expand(self.n_rows, -1, -1), self.targets(first))[0]
 
-    def losses(
-        self, logits: Tensor, which: Tensor, rows: Any = slice(None), out: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def targets(self, which: Tensor) -> Tensor:
+        """What is true of each row [n, p, 1]: its class, or 0 or 1."""
+        return self.y[:, which % self.m, None] if self.binary else self.y[:, None, None].expand(-1, len(which), 1)
+
+    def losses(self, logits: Tensor, targets: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Sums of log losses [p] in float64, and probabilities less truth, of logits [n, p, C] of some rows."""
         import torch
 
         if self.binary:
-            y = self.y[rows][:, which % self.m, None]
-            loss = torch.nn.functional.softplus(logits).sub_(logits * y)
-            return loss.sum((0, 2), dtype=torch.float64), torch.sigmoid(logits, out=out).sub_(y)
-        at = self.y[rows][:, None, None].expand(-1, logits.shape[1], 1)
+            loss = torch.nn.functional.softplus(logits).sub_(logits * targets)
+            return loss.sum((0, 2)).double(), torch.sigmoid(logits, out=out).sub_(targets)
         log_p = torch.log_softmax(logits, 2)
-        loss = -log_p.gather(2, at).sum((0, 2), dtype=torch.float64)
+        loss = -log_p.gather(2, targets).sum((0, 2), dtype=torch.float64)
         residuals = torch.exp(log_p.clamp_min_(UNLIKELY), out=out)
-        return loss, residuals.scatter_add_(2, at, torch.full_like(at, -1, dtype=self.dtype))
+        return loss, residuals.scatter_add_(2, targets, torch.full_like(targets, -1, dtype=self.dtype))
 
-    def judge(self, logits: Tensor, change: Tensor, length: Tensor, which: Tensor) -> Judged:
+    def judge(self, logits: Tensor, change: Tensor, length: Tensor, targets: Tensor) -> Judged:
         """What comes of steps of these lengths [p] from `logits` along `change`, both [n, p, C]."""
         import torch
 
@@ -110,19 +110,18 @@ class Problems:
         size = max(1, AT_A_TIME.get(self.device.type, AT_A_TIME["cuda"]) // (p * c))
         for part in (slice(start, start + size) for start in range(0, n, size)):
             torch.addcmul(logits[part], change[part], by, out=reached[part])
-            loss += self.losses(reached[part], which, part, residuals[part])[0]
+            loss += self.losses(reached[part], targets[part], residuals[part])[0]
             slope += (residuals[part] * change[part]).sum((0, 2))
         return reached, residuals, loss, slope
 
-    def bends(self, residuals: Tensor, which: Tensor) -> Tensor:
+    def bends(self, residuals: Tensor, targets: Tensor) -> Tensor:
         """How the losses bend by the logits, the mean over rows: [p, C, C]."""
         import torch
 
         if self.binary:
-            p = residuals + self.y[:, which % self.m, None]
-            return (p - p * p).mean(0, dtype=torch.float64)[:, :, None]
-        at = self.y[:, None, None].expand(-1, residuals.shape[1], 1)
-        p = residuals.scatter_add(2, at, torch.ones_like(at, dtype=self.dtype)).transpose(0, 1)
+            p = residuals + targets
+            return (p - p * p).mean(0).double()[:, :, None]
+        p = residuals.scatter_add(2, targets, torch.ones_like(targets, dtype=self.dtype)).transpose(0, 1)
         return torch.diag_embed(p.mean(1)).double() - (p.transpose(1, 2) @ p).double() / self.n_rows
 
 

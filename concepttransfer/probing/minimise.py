@@ -15,6 +15,8 @@ MEMORY = 10
 """Pairs of steps and gradients that L-BFGS keeps."""
 ARMIJO, CURVATURE, TRIES = 1e-4, 0.5, 12
 """The Wolfe conditions, and how many lengths of a step are tried."""
+LEAVING = 0.05
+"""Problems that are done leave the batch when they are this share of it; until then they go on, which is no harm."""
 
 
 def minimise(problems: Problems, start: Tensor | None, tolerance: float, max_steps: int) -> tuple[Tensor, Floats, int]:
@@ -37,8 +39,9 @@ def minimise(problems: Problems, start: Tensor | None, tolerance: float, max_ste
     values = torch.empty_like(state.value)
     done = state.done(tolerance)
     for n_steps in range(max_steps + 1):
-        found[:, state.which[done]], values[state.which[done]] = state.at[:, done], state.value[done]
-        state.keep(~done)
+        if int(done.sum()) >= LEAVING * len(done):
+            found[:, state.which[done]], values[state.which[done]] = state.at[:, done], state.value[done]
+            state.keep(~done)
         if len(state.which) == 0 or n_steps == max_steps:
             break
         done = ~state.step() | state.done(tolerance)
@@ -55,9 +58,9 @@ class _State:
         self.problems, self.at = problems, start
         self.nought = problems.without_weights()
         self.which = torch.arange(problems.n_problems, device=problems.device)
-        self.penalty = problems.penalty(self.which)
+        self.penalty, self.targets = problems.penalty(self.which), problems.targets(self.which)
         logits = problems.logits(start)
-        self.logits, residuals, loss, _ = problems.judge(logits, logits, torch.zeros_like(problems.ridge), self.which)
+        self.logits, residuals, loss, _ = problems.judge(logits, logits, torch.zeros_like(problems.ridge), self.targets)
         self.value = loss + _dot(self.penalty * start, start) / 2
         self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []
         self.slope: Tensor
@@ -68,7 +71,7 @@ class _State:
         """Go on with these problems only."""
         self.which, self.value = self.which[kept], self.value[kept]
         self.at, self.slope, self.logits = self.at[:, kept], self.slope[:, kept], self.logits[:, kept]
-        self.penalty = self.penalty[:, kept]
+        self.penalty, self.targets = self.penalty[:, kept], self.targets[:, kept]
         self.pairs = [(s[:, kept], y[:, kept], r[kept]) for s, y, r in self.pairs]
         self.curvature.keep(kept)
 
@@ -92,7 +95,7 @@ class _State:
         """The gradient and the curvature where each stands."""
         problems = self.problems
         self.slope = problems.steepness(residuals) + self.penalty * self.at
-        self.curvature = Curvature(problems, problems.bends(residuals, self.which), problems.ridge[self.which])
+        self.curvature = Curvature(problems, problems.bends(residuals, self.targets), problems.ridge[self.which])
 
     def _direction(self) -> Tensor:
         """Minus the inverse Hessian's estimate times the gradient. Nocedal & Wright 2006, algorithm 7.4."""
@@ -130,7 +133,7 @@ class _State:
         low_slope, high_slope = towards, torch.zeros_like(towards)
         length = torch.ones_like(towards)
         for _ in range(TRIES):
-            logits, residuals, loss, steep = self.problems.judge(self.logits, change, length, self.which)
+            logits, residuals, loss, steep = self.problems.judge(self.logits, change, length, self.targets)
             value = loss + base + length * linear + length**2 * square / 2
             slope = steep + linear + length * square
             rounding = 2e-7 * self.value.abs() if change.dtype == torch.float32 else 0.0
@@ -149,6 +152,4 @@ class _State:
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """[p] over parameters, in float64."""
-    import torch
-
-    return (a * b).sum((0, 2), dtype=torch.float64)
+    return (a * b).sum((0, 2)).double()

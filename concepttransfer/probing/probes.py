@@ -31,8 +31,8 @@ SMALL = 2**18
 """Values of features up to which exactness costs little."""
 FINE, COARSE = 1e-9, 1e-5
 """When a fit ends, as a share of what its weights gain: for small features, and beyond."""
-SEARCH = 20
-"""In a search, whose validation scores settle long before objectives do, it may be so many times as much."""
+SEARCH = 1e-4
+"""The same in a search, whose validation scores settle long before objectives do."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def sweep(
     score: Score,
     *,
     n_classes: int | None = None,
-    tolerance: float | None = None,
+    tolerance: float = SEARCH,
     max_steps: int = 1000,
     device: str | None = None,
 ) -> Sweep:
@@ -191,12 +191,12 @@ def sweep(
     """
     x, y, held = np.asarray(features), np.asarray(targets), np.asarray(validation)
     check(x, y, STRENGTHS)
-    rows, ends = _rotated(x, "float32", device), _tolerance(x, tolerance) * (SEARCH if tolerance is None else 1)
+    rows = _rotated(x, "float32", device)
     found: dict[int, float] = {}
     start: Probes | None = None
     step, wanted = START, list(range(0, len(STRENGTHS), START))
     while wanted:
-        probes = _fit(rows, y, STRENGTHS[wanted], n_classes, start, ends, max_steps)
+        probes = _fit(rows, y, STRENGTHS[wanted], n_classes, start, tolerance, max_steps)
         found |= dict(zip(wanted, score(probes.scores(held)).tolist(), strict=True))
         best = max(found, key=lambda at: (found[at], at))
         if best in wanted:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 ROWS = 2048
 """Rows on which the candidates are compared."""
-RIDGES = tuple(10 ** (-step / 3) for step in range(16))
+RIDGES = tuple(10 ** (-step / 2) for step in range(11))
 """Ridges of the candidates, beside the problems' own: as shares of the largest curvature."""
-SCALES = tuple(2**step for step in range(7))
+SCALES = tuple(2**step for step in range(6))
 """What each candidate is multiplied by: it is one step of Newton's, and separable classes need many."""
 
 
@@ -29,8 +29,9 @@ def begin(problems: Problems) -> Tensor:
     k, m = problems.k, problems.m
     first = torch.arange(m, device=problems.device)
     origin = problems.origin()
-    _, residuals = problems.losses(origin[-1:].expand(problems.n_rows, -1, -1), first)
-    bends, slope = problems.bends(residuals, first), problems.steepness(residuals)
+    targets = problems.targets(first)
+    _, residuals = problems.losses(origin[-1].expand(problems.n_rows, -1, -1), targets)
+    bends, slope = problems.bends(residuals, targets), problems.steepness(residuals)
     ridges = _ridges(problems, bends)
     n = len(ridges)
     candidates = Curvature(problems, bends.repeat(n, 1, 1), ridges.repeat_interleave(m))
@@ -63,5 +64,7 @@ def _losses(problems: Problems, origin: Tensor, moves: Tensor) -> Tensor:
     which = torch.arange(moves.shape[1], device=problems.device) % problems.m
     change = problems.logits(moves, some)
     logits = [origin[-1][which] + scale * change for scale in SCALES]
-    losses = torch.stack([problems.losses(one, which, some)[0] for one in logits])
+    targets = problems.targets(torch.arange(problems.m, device=problems.device))[some]
+    targets = targets.repeat(1, moves.shape[1] // problems.m, 1)
+    losses = torch.stack([problems.losses(one, targets)[0] for one in logits])
     return losses.view(len(SCALES), -1, problems.m) * (problems.n_rows / len(some))
