@@ -120,8 +120,7 @@ def cut_losses(readings: PromptReadings) -> Floats:
 
 def _total(readings: PromptReadings, condition: str) -> Floats:
     """[n_rows] log-likelihood of each caption under one condition of the cuts."""
-    cuts = readings.cuts
-    assert cuts is not None
+    cuts: Any = readings.cuts
     order = {row: n for n, row in enumerate(cuts.row_ids)}
     totals = cuts.totals()[:, cuts.conditions.index(condition)]
     return np.asarray(totals[[order[row] for row in readings.row_ids]], dtype=np.float64)

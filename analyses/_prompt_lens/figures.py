@@ -119,7 +119,7 @@ def cuts(result: PromptLens) -> Figure:
         _whole(right, result, encoder, number)
     left.axhline(0, color=MUTED, lw=1.2, zorder=0)
     left.annotate(
-        "chance", (1, 0), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+        "chance", (1, 0), (0, -10), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
         color=MUTED, fontsize=8,
     )  # fmt: skip
     left.set_title("one position cut: nats a caption loses")

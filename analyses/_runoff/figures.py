@@ -34,7 +34,7 @@ def positions(result: Runoff) -> Figure:
         for number, encoder in enumerate(result.encoders):
             _line(axes, result, encoder, over, number)
         axes.axhline(0, color=MUTED, lw=1.2, zorder=0)
-        axes.annotate("chance", (1, 0), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+        axes.annotate("chance", (1, 0), (0, -10), xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="right", color=MUTED, fontsize=8)  # fmt: skip
         axes.set_title(PANELS[over])
         axes.set_xlabel("word of the caption")
@@ -100,9 +100,18 @@ def _dot(axes: Axes, claim: pd.Series[Any], y: float, look: Look, size: float) -
     axes.plot([100 * claim["chance"]] * 2, [y - 0.16, y + 0.16], color=MUTED, lw=1.5)
     axes.plot([100 * claim["low"], 100 * claim["high"]], [y, y], color=look.colour, lw=1.2)
     axes.plot(100 * claim["value"], y, ms=size, mew=1.2, **look.point)
-    words = f"{100 * claim['value']:.0f}"
-    right = np.nanmax([100 * claim["high"], 100 * claim["value"]])
-    axes.annotate(words, (right, y), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=7.5)
+    low, high = 100 * np.nanmin([claim["low"], claim["value"]]), 100 * np.nanmax([claim["high"], claim["value"]])
+    left = -1 < 100 * claim["chance"] - high < 8  # there the tick would strike the number through
+    where: dict[str, Any] = {"xytext": (-4, 0), "ha": "right"} if left else {"xytext": (4, 0), "ha": "left"}
+    axes.annotate(
+        f"{100 * claim['value']:.0f}",
+        (low if left else high, y),
+        textcoords="offset points",
+        va="center",
+        color=INK,
+        fontsize=7.5,
+        **where,
+    )
 
 
 def _lines(axes: Axes, names: tuple[str, ...]) -> None:
