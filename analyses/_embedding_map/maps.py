@@ -30,7 +30,7 @@ def maps(result: EmbeddingMap) -> Figure:
     from matplotlib.figure import Figure
 
     encoders = result.encoders
-    columns = min(3, len(encoders))
+    columns = 2 if len(encoders) == 4 else min(3, len(encoders))
     lines = -(-len(encoders) // columns)
     colour = result.provenance["options"]["colour"]
     tables = {encoder: result.table[result.table["encoder"] == encoder] for encoder in encoders}
