@@ -82,10 +82,11 @@ class Similarity(Result):
         return headline(self)
 
     def plot_pictures(self) -> Figure:
-        """How alike encoders arrange the same pictures: below the diagonal the values, above it the chance levels."""
+        """How alike encoders arrange the same pictures: values and chance; of several layers, debiased CKA by layer."""
+        from ._similarity.by_layer import has_layers, layers
         from ._similarity.figures import pictures
 
-        return pictures(self)
+        return layers(self) if has_layers(self.encoders) else pictures(self)
 
     def plot_language_model(self) -> Figure:
         """How alike encoders and word vectors arrange the classes; line: 95 % interval; grey: 95 % of permutations."""

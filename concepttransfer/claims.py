@@ -14,6 +14,8 @@ ABOVE = ", above chance"
 CHANCE = "chance"
 """What a claim is `against` when chance was taken off."""
 RANDOM = "-random"
+AT = "@"
+"""What follows it in an encoder's name says where the encoder is read: `beit@layer:6`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,32 @@ class Claim:
 
 def is_random(system: str) -> bool:
     """Whether an encoder is a random control, by its name."""
-    return system.endswith(RANDOM)
+    return stem(system).endswith(RANDOM)
+
+
+def stem(system: str) -> str:
+    """The encoder without where it is read: `beit` of `beit@layer:6`."""
+    return system.partition(AT)[0]
+
+
+def layer_of(system: str) -> int | None:
+    """The layer at which an encoder is read, where its name says one: 6 of `beit@layer:6`."""
+    _, is_layer, number = system.partition(f"{AT}layer:")
+    return int(number) if is_layer and number.removeprefix("-").isdecimal() else None
+
+
+def learnt(system: str) -> str:
+    """The name without what says that it is a random control: `beit@layer:6` of `beit-random@layer:6`."""
+    return stem(system).removesuffix(RANDOM) + system.removeprefix(stem(system))
+
+
+def is_control(control: str, of: str) -> bool:
+    """Whether it is, by its name, the random control of another encoder or of the one whose relative that is.
+
+    `beit-random` is that of `beit` and of `beit-ft`, `beit-random@layer:6` that of `beit@layer:6`.
+    """
+    same_place = control.partition(AT)[2] == of.partition(AT)[2]
+    return is_random(control) and same_place and f"{stem(of)}-".startswith(stem(control).removesuffix("random"))
 
 
 def corrected(rows: Sequence[Claim]) -> list[Claim]:

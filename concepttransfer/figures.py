@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .claims import RANDOM, is_random
+from .claims import is_random, layer_of, learnt, stem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,8 @@ and by at least 7 in lightness, so that they stay apart in grey; marker and dash
 MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "d", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (3, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1.2, 1.2)), (0, (9, 3, 3, 3)))
 """Of lines, as matplotlib takes them."""
+LIGHTEST = 0.65
+"""White in the colour of the first of several layers of one encoder."""
 SEQUENTIAL = "YlGnBu"
 """The colour map of shares and counts."""
 RIGHT, WRONG = "#2f7d4f", "#b23a2e"
@@ -141,15 +143,31 @@ class Look:
 def looks_of(encoders: Sequence[str], palette: Sequence[str] = ()) -> dict[str, Look]:
     """The look of each encoder by its place in `palette`, the encoders of the study in their order.
 
-    A random control has colour and marker of the encoder it stands beside, and is hollow.
+    A random control has colour and marker of the encoder it stands beside, and is hollow. Of one encoder read at
+    several layers the first is lightest.
     """
-    kinds = list(dict.fromkeys(encoder.removesuffix(RANDOM) for encoder in [*palette, *encoders]))
-    return {encoder: _look(kinds.index(encoder.removesuffix(RANDOM)), is_random(encoder)) for encoder in encoders}
+    kinds = list(dict.fromkeys(_kind(encoder) for encoder in [*palette, *encoders]))
+    return {one: _look(kinds.index(_kind(one)), is_random(one), _lightness(one, encoders)) for one in encoders}
 
 
-def _look(place: int, hollow: bool) -> Look:
-    colour, dashes = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)]
+def _kind(encoder: str) -> str:
+    return stem(learnt(encoder))
+
+
+def _look(place: int, hollow: bool, lightness: float) -> Look:
+    from matplotlib.colors import to_hex, to_rgb
+
+    full, dashes = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)]
+    red, green, blue = (channel + lightness * (1 - channel) for channel in to_rgb(full))
+    colour = to_hex((red, green, blue)) if lightness else full
     return Look(colour, MARKERS[place % len(MARKERS)], dashes, "white" if hollow else colour)
+
+
+def _lightness(encoder: str, encoders: Sequence[str]) -> float:
+    """How much white is in it: of the layers of one encoder the last has none and the first `LIGHTEST`."""
+    layers = sorted({n for one in encoders if stem(one) == stem(encoder) and (n := layer_of(one)) is not None})
+    own = layer_of(encoder)
+    return 0.0 if own is None or len(layers) < 2 else LIGHTEST * (1 - layers.index(own) / (len(layers) - 1))
 
 
 def looks(result: Result) -> dict[str, Look]:

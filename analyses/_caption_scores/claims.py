@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from concepttransfer.claims import CHANCE, RANDOM, Claim, corrected
+from concepttransfer.claims import CHANCE, Claim, corrected, is_control, is_random
 from concepttransfer.resampling import Sampled
 from concepttransfer.scoring.external_scores import Counts, ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
@@ -160,10 +160,9 @@ def _if_found(claim: Claim, found: float) -> Claim:
 
 def control(system: str, systems: Sequence[str]) -> str | None:
     """The random control of an encoder among those given: of its own name, or of the one that its name begins with."""
-    if system.endswith(RANDOM):
+    if is_random(system):
         return None
-    found = [name for name in systems if name.endswith(RANDOM) and f"{system}-".startswith(name.removesuffix("random"))]
-    return max(found, key=len, default=None)
+    return max((name for name in systems if is_control(name, system)), key=len, default=None)
 
 
 def _about_one(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random
-from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
+from concepttransfer.claims import is_random, layer_of, stem
+from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, looks_of, titled
 from concepttransfer.wording import percent, signed, two
 
 from .._awa_errors.figures import THESE
@@ -26,10 +27,12 @@ SHORT = ("held out in 5 folds", "AwA2's 10 test classes", "pictures held out:\na
 
 
 def accuracy(result: LinearProbe) -> Figure:
-    """A line an encoder: share read rightly, both intervals, and chance."""
+    """A line an encoder: share read rightly, both intervals, and chance; of several layers, a curve over them."""
     from matplotlib.figure import Figure
 
     encoders = result.encoders
+    if len({layer_of(encoder) for encoder in encoders} - {None}) > 1:
+        return _by_layer(result)
     figure = Figure(figsize=(6.4, 1.5 + 0.42 * len(encoders)))
     axes = figure.subplots()
     for y, (encoder, look) in enumerate(looks(result).items()):
@@ -43,6 +46,44 @@ def accuracy(result: LinearProbe) -> Figure:
     axes.set_xlabel("test pictures whose class the probe reads, %")
     n = result.claim(encoders[0], claims.ACCURACY)
     return titled(figure, result, f"Class read by a linear probe, of {n['n']} pictures of {n['n_clusters']} classes")
+
+
+def _by_layer(result: LinearProbe) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.4, 3.8))
+    axes = figure.subplots()
+    stems = list(dict.fromkeys(stem(encoder) for encoder in result.encoders))
+    drawn = looks_of(stems, result.provenance.get("palette", ()))
+    for place, (name, look) in enumerate(drawn.items()):
+        depths = {one: layer_of(one) for one in result.encoders if stem(one) == name}
+        layers = sorted((layer, one) for one, layer in depths.items() if layer is not None)
+        style = {"color": look.colour, "ls": ":" if is_random(name) else "-", "lw": 1.2, "marker": look.marker}
+        _curve(axes, result, layers, 0.06 * (place - (len(drawn) - 1) / 2), style | {"mfc": look.fill, "label": name})
+        for own in (one for one, layer in depths.items() if layer is None):
+            axes.axhline(100 * result.claim(own, claims.ACCURACY)["value"], color=look.colour, ls=style["ls"], lw=0.8)
+    n = result.claim(result.encoders[0], claims.ACCURACY)
+    axes.axhline(100 * n["chance"], color=MUTED, lw=1)
+    axes.annotate("chance", (0.5, 100 * n["chance"]), (0, 3), textcoords="offset points", color=MUTED, fontsize=8)
+    axes.set(xlabel="layer (a level line: the features that the study reads)", ylabel="accuracy, %")
+    axes.set_xticks(sorted({layer for one in result.encoders if (layer := layer_of(one)) is not None}))
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    figure.legend(loc="outside right upper")
+    title = f"Class read by a linear probe by layer, of {n['n']} pictures of {n['n_clusters']} classes"
+    return titled(figure, result, title)
+
+
+def _curve(
+    axes: Axes, result: LinearProbe, layers: Sequence[tuple[int, str]], shift: float, style: dict[str, Any]
+) -> None:
+    if not layers:
+        return
+    rows = pd.DataFrame([result.claim(encoder, claims.ACCURACY) for _, encoder in layers])
+    value, low, high = (100 * rows[column].to_numpy(dtype=float) for column in ("value", "low", "high"))
+    x = np.array([layer for layer, _ in layers]) + shift
+    axes.vlines(x, low, high, color=style["color"], lw=1.3)
+    axes.plot(x, value, ms=5, mew=1.2, **style)
 
 
 def _accuracy(axes: Axes, result: LinearProbe, encoder: str, look: Look, y: int) -> None:
@@ -122,7 +163,7 @@ def shots(result: LinearProbe) -> Figure:
         rows = pd.DataFrame([result.claim(encoder, column) for column in columns])
         x = np.arange(len(rows)) + 0.06 * (result.encoders.index(encoder) - (len(result.encoders) - 1) / 2)
         value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
-        style = {"color": look.colour, "ls": ":" if is_random(encoder) else "-", "lw": 1.2}
+        style: dict[str, Any] = {"color": look.colour, "ls": ":" if is_random(encoder) else "-", "lw": 1.2}
         axes.vlines(x, low, high, color=look.colour, lw=1.3)
         axes.plot(x, value, marker=look.marker, mfc=look.fill, ms=5, mew=1.2, label=encoder, **style)
     last = result.claim(result.encoders[0], claims.ACCURACY)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from concepttransfer.claims import RANDOM
+from concepttransfer.claims import is_control, is_random
 from concepttransfer.statistics import (
     MEASURABLE_ROWS,
     Estimate,
@@ -150,10 +150,8 @@ def _beyond_controls(found: Compared, encoders: Mapping[str, Any]) -> Iterator[C
 
 def controls(encoders: Sequence[str]) -> list[tuple[str, str]]:
     """Each encoder that has a random control among them, by its name, with that control."""
-    random = [name for name in encoders if name.endswith(RANDOM)]
-    trained = [name for name in encoders if name not in random]
-    stems = {control: control.removesuffix(RANDOM) for control in random}
-    return [(e, c) for e in trained for c, stem in stems.items() if e == stem or e.startswith(f"{stem}-")]
+    trained = [name for name in encoders if not is_random(name)]
+    return [(encoder, control) for encoder in trained for control in encoders if is_control(control, encoder)]
 
 
 def stitching(losses: Mapping[str, Sequence[StitchingLoss]]) -> list[Claim]:

@@ -28,7 +28,11 @@ class Run:
         "microworld"
     )
     encoder: Annotated[
-        list[str] | None, _option(help="An encoder of the study, or `all`. Give it several times for several encoders.")
+        list[str] | None,
+        _option(
+            help="An encoder of the study, or `all`; `beit@layer:6` is `beit` read at layer 6, `beit@layers` at all of "
+            "them. Give it several times for several encoders."
+        ),
     ] = None
     on: Annotated[
         str | None,
@@ -92,10 +96,7 @@ class Run:
         if not self.encoder:
             message = f"Which encoder? Give --encoder with one of: {', '.join(study.encoders)}, all."
             raise BadInputError(message)
-        names = list(study.encoders) if "all" in self.encoder else list(dict.fromkeys(self.encoder))
-        for name in names:
-            study.encoder_spec(name)
-        return names
+        return study.named(self.encoder)
 
 
 def with_run(function: Callable[..., None]) -> Callable[..., None]:

@@ -96,7 +96,7 @@ def _tell(outcome: Outcome) -> None:
 
 def _plan(study: Study, run: Run) -> None:
     """What `--all` would do: the analyses, then the stages under them."""
-    named = list(study.encoders) if "all" in (run.encoder or ["all"]) else list(dict.fromkeys(run.encoder or []))
+    named = study.named(run.encoder or ["all"])
     todo, left = tasks(study, named, on=run.on)
     steps = _steps(study, study.with_twins(named), todo)
     rows = [(task.name, "saved; kept if it would come out the same" if _there(task) else "missing") for task in todo]

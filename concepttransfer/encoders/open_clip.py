@@ -77,9 +77,9 @@ def readouts(visual: Any) -> dict[str, Readout]:
         return read | {name: _of_trunk(readout) for name, readout in inner.items()}
     if hasattr(visual, "attnpool"):
         read |= {"last_map": _map, "patch_tokens": _map, "pooled": lambda m, x: _map(m, x).mean(1, keepdim=True)}
-        return read | {f"layer:{n}": _level(n) for n in range(5)}
+        return read | {f"layer:{n}": level(n) for n in range(5)}
     read |= {"last_map": _tokens, "patch_tokens": _tokens, "pooled": _pooled}
-    return read | {f"layer:{n}": _level(n) for n in range(len(visual.transformer.resblocks))}
+    return read | {f"layer:{n}": level(n) for n in range(len(visual.transformer.resblocks))}
 
 
 @dataclasses.dataclass
@@ -125,7 +125,9 @@ def _of_trunk(readout: Readout) -> Readout:
     return lambda model, batch: readout(model.visual.trunk, batch)
 
 
-def _level(number: int) -> Readout:
+def level(number: int) -> Readout:
+    """Reads the tokens of one level, as `forward_intermediates` counts them."""
+
     def read(model: Any, batch: Tensor) -> Tensor:
         found = model.visual.forward_intermediates(batch, indices=[number], intermediates_only=True)
         return from_map(found["image_intermediates"][0])

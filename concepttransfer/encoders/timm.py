@@ -60,7 +60,7 @@ def readouts(model: Any) -> dict[str, Readout]:
     """
     read: dict[str, Readout] = {"pooled": _pooled, "last_map": _spatial, "patch_tokens": _spatial}
     n_levels = len(model.feature_info) if hasattr(model, "forward_intermediates") else 0
-    return read | {f"layer:{n}": _level(n) for n in range(n_levels)}
+    return read | {f"layer:{n}": level(n) for n in range(n_levels)}
 
 
 def _pooled(model: Any, batch: Tensor) -> Tensor:
@@ -73,7 +73,9 @@ def _spatial(model: Any, batch: Tensor) -> Tensor:
     return spatial_tokens(model.forward_features(batch), n_prefix=n_prefix, channels_last=channels_last)
 
 
-def _level(number: int) -> Readout:
+def level(number: int) -> Readout:
+    """Reads the tokens of one level, as `forward_intermediates` counts them."""
+
     def read(model: Any, batch: Tensor) -> Tensor:
         return from_map(model.forward_intermediates(batch, indices=[number], intermediates_only=True)[0])
 

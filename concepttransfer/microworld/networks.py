@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from concepttransfer.encoders import open_clip, timm
 from concepttransfer.encoders.base import Built, from_map
 from concepttransfer.encoders.loading import fill, read_weights
 from concepttransfer.errors import BadInputError, MissingResourceError, UnknownNameError
@@ -166,16 +167,18 @@ def readouts(family: Family) -> dict[str, Readout]:
 
     BEiT: `patch_tokens`, `pooled` (their mean, without class token) and `layer:0` to `layer:5`. NF-ResNet: `last_map`,
     `patch_tokens` (the same), `pooled`. CLIP: `last_map`, `patch_tokens` (the same), `pooled` (the map's mean) and
-    `projected`, the space shared with texts.
+    `projected`, the space shared with texts. Both have `layer:0`, the stem, to `layer:4`.
     """
     if family == "beit":
         return _beit_readouts()
+    level = open_clip.level if family == "clip" else timm.level
     read: Callable[[Any, Tensor], Tensor] = clip_map if family == "clip" else lambda m, x: m.forward_features(x)
     spatial: dict[str, Readout] = {
         "last_map": lambda m, x: from_map(read(m, x)),
         "patch_tokens": lambda m, x: from_map(read(m, x)),
         "pooled": lambda m, x: read(m, x).mean((2, 3))[:, None],
     }
+    spatial |= {f"layer:{number}": level(number) for number in range(5)}
     return spatial | ({"projected": _projected_picture} if family == "clip" else {})
 
 

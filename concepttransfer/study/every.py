@@ -60,7 +60,8 @@ class Outcome:
 
 def default_folder(study: Study, name: str, on: str, encoders: Sequence[str], runs: Path = Path("runs")) -> Path:
     """Where a result goes when nothing else is said: `runs/ANALYSIS/STUDY-DATA-ENCODERS`."""
-    who = "+".join(encoders) if len(encoders) <= 4 else f"{len(encoders)}-encoders"
+    named = [encoder.replace(":", "-") for encoder in encoders]
+    who = "+".join(named) if len(encoders) <= 4 else f"{len(encoders)}-encoders"
     return runs / name / f"{study.name}-{on}-{who}"
 
 

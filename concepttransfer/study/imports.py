@@ -35,7 +35,7 @@ def find(study: Study, name: str) -> Path | None:
 
 def encoder_spec(study: Study, name: str) -> EncoderSpec:
     """The encoder as the study's file has it; with an imported projection, as its released code shows it pictures."""
-    written = study.spec.encoders[name]
+    written = study.written_spec(name)
     folder = find(study, name)
     if folder is None:
         return written
@@ -61,7 +61,7 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
     from ..encoders import load_encoder
     from ..projections.importers import import_limber, released_transform
 
-    written = study.spec.encoders[name]
+    written = study.written_spec(name)
     changes = released_transform(written.model)
     encoder = load_encoder(type(written).model_validate(written.model_dump() | changes), study.root)
     return import_limber(
@@ -86,7 +86,7 @@ def _take_over(study: Study, name: str, folder: Path) -> Transfer:
     from ..transfer import Transfer
 
     transfer = Transfer.load(folder)
-    written = study.spec.encoders[name]
+    written = study.written_spec(name)
     changes = transfer.meta.get("encoder_changes", {})
     spec = type(written).model_validate(written.model_dump() | changes)
     fetch(spec, study.root)

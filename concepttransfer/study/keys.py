@@ -47,7 +47,7 @@ def fit(study: Study, name: str, training: Selection, seed: int) -> str:
 
 def imported(study: Study, name: str) -> str:
     """A projection that was fitted elsewhere: for an encoder and a language model as the study's file names them."""
-    spec = study.spec.encoders[name]
+    spec = study.written_spec(name)
     dtype = study.settings.dtype or study.spec.dtype
     bits = [dtype] if dtype in QUANTISED else []
     said = spec.model_dump(mode="json", exclude={"supervision"})  # it changes no value

@@ -9,9 +9,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..claims import stem
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
 from ..storage import write_text
-from . import imports, pipeline
+from . import imports, layers, pipeline
 from .file import STUDIES, StudySpec, find_study, read_study
 from .run_analysis import run_analysis
 from .selection import Selection, select
@@ -79,26 +80,37 @@ class Study:
     def encoder_spec(self, name: str) -> EncoderSpec:
         """What the study says about one encoder; an imported projection brings the transform it was released with.
 
+        `beit@layer:6` is `beit` with `features: layer:6`.
+
         Raises:
             UnknownNameError: it has none of this name.
         """
-        if name not in self.spec.encoders:
-            raise UnknownNameError("encoder", name, self.encoders, where=f"study `{self.name}`")
         return imports.encoder_spec(self, name)
 
+    def written_spec(self, name: str) -> EncoderSpec:
+        """What its file says about one encoder, whatever projection was imported for it."""
+        return layers.read_at(name, self.spec.encoders, self.name)
+
     def twin(self, name: str) -> str | None:
-        """The random control of an encoder: the random one of its family; None for a control itself."""
+        """The random control of an encoder: the random one of its family, read at the same place; none for one."""
         if self.encoder_spec(name).init == "random":
             return None
-        family = self._families[name]
-        return next(
-            (n for n, s in self.spec.encoders.items() if s.init == "random" and self._families[n] == family), None
-        )
+        known = stem(name)
+        family, place = self._families[known], name.removeprefix(known)
+        random = [n for n, s in self.spec.encoders.items() if s.init == "random" and self._families[n] == family]
+        return f"{random[0]}{place}" if random else None
+
+    def named(self, names: Sequence[str]) -> list[str]:
+        """The encoders that names mean, each once: `all` is every one, `beit@layers` all layers of `beit`.
+
+        Raises:
+            UnknownNameError: it has none of this name.
+        """
+        return layers.named(self, names)
 
     def with_twins(self, names: Sequence[str]) -> list[str]:
-        """The encoders named (`all`: every one), each once, with their random controls."""
-        wanted = list(self.encoders) if "all" in names else list(names)
-        return list(dict.fromkeys(e for name in wanted for e in (name, self.twin(name)) if e))
+        """The encoders named, as `named` has them, with their random controls."""
+        return list(dict.fromkeys(e for name in self.named(names) for e in (name, self.twin(name)) if e))
 
     def select(self, on: str, *, role: str | None = None) -> list[Selection]:
         """The data sets that `on` names, each read once."""
@@ -166,8 +178,6 @@ class Study:
             message = f"`{name}` asks for data of the roles {', '.join(roles)}; this version can give one role."
             raise ConceptTransferError(message)
         wanted = self.with_twins(encoders)
-        for encoder in wanted:
-            self.encoder_spec(encoder)
         role = roles[0]
         if on is None and role not in self.spec.evaluate:
             message = (
