@@ -440,7 +440,7 @@ def test_a_live_view_runs_only_its_own_scripts(tmp_path, monkeypatch):
         assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in text
     assert "unsafe-eval" not in text
     monkeypatch.setattr(SmallResult, "live", lambda self: Live("c", "", ("x = '</script>'",)))
-    with pytest.raises(BadInputError, match="which end it early"):
+    with pytest.raises(BadInputError, match="would end it early"):
         build([tmp_path / "r"], tmp_path / "out")
 
 

@@ -142,6 +142,33 @@ def test_a_click_on_a_heading_changes_the_order_of_rows(browser, report):
     assert before != falling
 
 
+FIRST_POINT = """() => {
+  const view = [...Bokeh.index.roots][0], data = Object.values(view.model.renderers)[0].data_source.data;
+  const canvas = document.querySelector(".explorer .drawn").getBoundingClientRect();
+  return [canvas.x + view.frame.x_scale.compute(data.x[0]), canvas.y + view.frame.y_scale.compute(data.y[0])];
+}"""
+LOADED = """() => {
+  const found = [], walk = (node) => { for (const one of node.querySelectorAll("*")) {
+    if (one.tagName === "IMG") found.push(one.naturalWidth);
+    if (one.shadowRoot) walk(one.shadowRoot); } };
+  walk(document); return found; }"""
+
+
+def test_pointing_at_the_map_shows_a_picture_that_was_loaded(browser, report):
+    with Opened(browser, report.page) as page:
+        page.wait_for_selector(".explorer[data-state=drawn]")
+        page.locator(".explorer .drawn").scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        assert page.evaluate(LOADED) == []
+        x, y = page.evaluate(FIRST_POINT)
+        page.mouse.move(x - 2, y - 2)
+        page.mouse.move(x, y)
+        page.wait_for_timeout(500)
+        widths = page.evaluate(LOADED)
+    assert widths
+    assert all(0 < width <= 64 for width in widths)
+
+
 def test_every_analysis_is_on_the_page_or_told_why_not(report):
     from concepttransfer import analysis
 

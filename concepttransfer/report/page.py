@@ -50,7 +50,7 @@ def build(
     saved, broken = gather([Path(folder) for folder in folders], study=study)
     broken += left_out
     slugs = set[str]()
-    named = [(one, _slug(_name(one), slugs)) for one in saved]
+    named = [(one, _slug(name, slugs)) for one, name in zip(saved, _names(saved), strict=True)]
     laid_out = every_section(named, out, quiet=quiet)
     sections = [(made, one) for (one, _), made in zip(named, laid_out, strict=True) if isinstance(made, Section)]
     broken += [made for made in laid_out if isinstance(made, Broken)]
@@ -70,9 +70,10 @@ def _palette(saved: Sequence[Saved], study: str) -> Sequence[str]:
     return next((palette for palette in palettes if palette), ())
 
 
-def _name(saved: Saved) -> str:
-    """Where a result lies, with its analysis where that is not said."""
-    return saved.name if saved.spec.name in saved.name else f"{saved.spec.name} {saved.name}"
+def _names(saved: Sequence[Saved]) -> list[str]:
+    """Where each result lies; where that is not enough to tell them apart, behind its analysis."""
+    names = [one.name for one in saved]
+    return names if len(set(names)) == len(names) else [f"{one.spec.name} {one.name}" for one in saved]
 
 
 def _slug(name: str, taken: set[str]) -> str:
