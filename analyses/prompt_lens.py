@@ -59,7 +59,7 @@ class PromptLens(Result):
 
     def wanted_pictures(self) -> list[str]:
         """The rows that the sheet of examples shows."""
-        return list(self.provenance["examples"])
+        return list(self.provenance["shown"])
 
     def plot_words(self) -> Figure:
         """Pictures, and what the language model reads at each position of their prompts; bold with +: true of them."""
@@ -128,7 +128,7 @@ def prompt_lens(
     systems = {name: [one for one in ordered if one.encoder == name] for name in names}
     measured = list(est.quantities(systems, sought, top))
     made = claims(measured, est.pairs(systems), n_resamples=n_resamples, seed=seed)
-    first = ordered[0]
+    first, shown = ordered[0], examples(systems, sought)
     shared = {"study": first.study, "on": first.on}
     listed = [shared | vars(c) | vars(c.estimate) for c in made] + [shared | row for row in est.of_words(first)]
     return PromptLens(
@@ -144,7 +144,8 @@ def prompt_lens(
             "layers": first.n_layers,
             "classes": sought.has_classes,
             "references": sought.has_references,
-            "examples": examples(systems, sought),
+            "examples": shown,
+            "shown": list(shown),  # in their order, which a saved dictionary loses
         },
     )
 

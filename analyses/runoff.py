@@ -61,7 +61,7 @@ class Runoff(Result):
 
     def wanted_pictures(self) -> list[str]:
         """The rows that the sheet of examples shows."""
-        return list(self.provenance["examples"])
+        return list(self.provenance["shown"])
 
     def plot_positions(self) -> Figure:
         """How much likelier each word of a caption is with its picture, by place, with 95 % intervals; chance is 0."""
@@ -138,6 +138,7 @@ def runoff(
     measured = list(est.quantities(systems, len(rows), true, truth.known))
     made = claims(measured, est.pairs(systems), n_resamples=n_resamples, seed=seed)
     table = frame(systems, rows, truth.known)
+    shown = examples(systems, rows)
     shared = {"study": scores[0].study, "on": scores[0].on}
     return Runoff(
         table=table,
@@ -153,7 +154,8 @@ def runoff(
             "others": OTHER in est.contrasts(systems),
             "blank": scores[0].meta.get("blank", ""),
             "empty_captions": int((table["words"] == 0).sum()),
-            "examples": examples(systems, rows),
+            "examples": shown,
+            "shown": list(shown),  # in their order, which a saved dictionary loses
         },
     )
 

@@ -447,5 +447,14 @@ def test_a_saved_result_is_the_same(tmp_path):
     read_again = Result.load(tmp_path / "r")
     assert isinstance(read_again, PromptLens)
     assert read_again == result
-    assert result.wanted_pictures() == list(result.provenance["examples"])
+    assert read_again.wanted_pictures() == result.wanted_pictures()
+    assert set(result.wanted_pictures()) == set(result.provenance["examples"])
     assert len(result.wanted_pictures()) == 6
+
+
+def test_a_vocabulary_without_the_names_is_told():
+    rows, words, classes = pictures(12, 0)
+    pieces = [["d", "og"] for _ in words]
+    result = prompt_lens([drawn_readings(rows, pieces, 0)], manifest({r: [] for r in rows}), classes, n_resamples=50)
+    assert result.claim("beit", est.CLASS)["value"] == 0
+    assert "No class was read anywhere" in result.summary()

@@ -76,6 +76,10 @@ def _notes(result: PromptLens) -> list[str]:
         notes.append(f" Of {about['positions']} positions {about['positions_read']} were read.")
     if not about["classes"]:
         notes.append(" The classes of the pictures are not known.")
+    elif not (result.estimates.loc[result.estimates["measure"] == est.CLASS, "value"] > 0).any():
+        notes.append(
+            " No class was read anywhere: the language model may write their names in pieces of a letter or two."
+        )
     if not about["references"] and not about["classes"]:
         notes.append(" They have no references either, so that it is not known what a reading should say.")
     return notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ASKED = 1.0
 """Nats from which on a word counts as asked for by the picture: nearly three times as likely."""
-TEXT, NAME, SIZE, LEAD = 3.7, 1.0, 8.5, 13.5
-"""Inches of the words and of the encoders' names; points of a letter and from one line to the next."""
+TEXT, SIZE, LEAD = 3.7, 8.5, 13.5
+"""Inches of the words; points of a letter and from one line to the next."""
 ABSENT_MARK = "✗"
 Placed = tuple[float, str, float, str]
 """Where a word begins in points, what is written, its gain in nats, and what it names."""
@@ -31,7 +31,8 @@ def sheet(result: Runoff) -> Figure:
     laid = [[_laid(result.provenance["examples"][row][encoder]) for encoder in encoders] for row in rows]
     height = -(-max(len(rows), 1) // 2)
     tall = max([PICTURE, *((sum(max(len(lines), 1) for lines in one) + 0.5) * LEAD / 72 for one in laid)])
-    widths = (PICTURE, NAME + TEXT, PICTURE, NAME + TEXT)
+    names = 0.15 + max(width(encoder, False) for encoder in encoders) / 72
+    widths = (PICTURE, names + TEXT) * 2
     figure = Figure(figsize=(sum(widths), 0.9 + (tall + 0.08) * height))
     grid = figure.subplots(height, 4, squeeze=False, width_ratios=widths)
     for axes in grid.flat:
@@ -39,7 +40,7 @@ def sheet(result: Runoff) -> Figure:
     for place, row in enumerate(rows):
         line, column = place % height, 2 * (place // height)
         show_picture(grid[line, column], result.pictures.get(row))
-        _captions(grid[line, column + 1], figure, encoders, laid[place])
+        _captions(grid[line, column + 1], figure, names, dict(zip(encoders, laid[place], strict=True)))
     title = f"What the picture asked for, from {encoders[0]}'s largest gain to its smallest\n"
     legend = f"bold: a nat or more likelier than with a blank picture; underlined: no likelier; {ABSENT_MARK} not there"
     return titled(figure, result, title + legend)
@@ -75,28 +76,28 @@ def width(text: str, bold: bool) -> float:
         return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
-def _captions(axes: Axes, figure: Figure, encoders: Sequence[str], laid: Sequence[Sequence[Sequence[Placed]]]) -> None:
-    """Lines of words, placed in points from the upper left corner."""
+def _captions(axes: Axes, figure: Figure, names: float, laid: Mapping[str, Sequence[Sequence[Placed]]]) -> None:
+    """Lines of words, placed in points from the upper left corner, `names` inches behind those of the encoders."""
     from matplotlib.transforms import ScaledTranslation
 
     upper_left: Any = axes.transAxes
     corner = figure.dpi_scale_trans + ScaledTranslation(0, 1, upper_left)
     y = LEAD
-    for encoder, lines in zip(encoders, laid, strict=True):
+    for encoder, lines in laid.items():
         axes.text(0, -y / 72, encoder, transform=corner, color=MUTED, fontsize=8)
         for line in lines:
             for word in line:
-                _word(axes, corner, y, *word)
+                _word(axes, corner, y, names, *word)
             y += LEAD
         if not any(lines):
-            axes.text(NAME, -(y - LEAD) / 72, "(nothing)", transform=corner, color=MUTED, fontsize=8)
+            axes.text(names, -(y - LEAD) / 72, "(nothing)", transform=corner, color=MUTED, fontsize=8)
 
 
-def _word(axes: Axes, corner: Any, y: float, at: float, text: str, gain: float, names: str) -> None:
+def _word(axes: Axes, corner: Any, y: float, start: float, at: float, text: str, gain: float, of: str) -> None:
     from matplotlib.lines import Line2D
 
-    bold, x = gain >= ASKED, NAME + at / 72
-    colour = WRONG if names == "not there" else INK if gain > 0 else MUTED
+    bold, x = gain >= ASKED, start + at / 72
+    colour = WRONG if of == "not there" else INK if gain > 0 else MUTED
     axes.text(x, -y / 72, text, transform=corner, color=colour, fontsize=SIZE, weight="bold" if bold else "normal")
     if gain <= 0:
         under = -(y + 2.2) / 72
