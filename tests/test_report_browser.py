@@ -20,8 +20,8 @@ ARGUMENTS = (
 )
 ENCODERS = ("nfrn50",)
 WIDTHS = (1280, 800)
-QUICK = {"n_resamples": 40, "n_permutations": 40}
-LIMIT = 24
+QUICK = {"n_resamples": 40, "n_permutations": 40, "rows": 16}
+LIMIT = 16
 
 
 def browser_path() -> str | None:
