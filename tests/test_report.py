@@ -471,3 +471,20 @@ def test_a_notebook_shows_a_result_and_runs_nothing():
     page = Page(html)
     assert not page.open
     assert {"script", "img"}.isdisjoint(tag for tag, _ in page.elements)
+
+
+def test_several_processes_draw_the_same_as_one(tmp_path, monkeypatch):
+    from concepttransfer.report import several
+
+    for n in range(several.MANY):
+        make("limber", n=n).save(tmp_path / "runs" / str(n))
+    monkeypatch.setattr(SmallResult, "summary", lambda self: {}["x"] if self.provenance["n"] == 1 else "fine")
+    drew = []
+    monkeypatch.setattr(several, "usable_cores", lambda: drew.append("asked") or 2)
+    shared = build([tmp_path / "runs"], tmp_path / "several").read_text()
+    monkeypatch.setattr(several, "MANY", 99)
+    alone = build([tmp_path / "runs"], tmp_path / "one").read_text()
+    assert drew
+    dated = re.compile(r"gathered on [^.]*\.")
+    assert dated.sub("", shared) == dated.sub("", alone)
+    assert "KeyError" in shared[shared.index('id="broken"') :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -48,5 +49,16 @@ def _mapping(n: int) -> Iterator[Map]:
         yield map
         return
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(min(n, usable_cores()), mp_context=context) as pool:
-        yield pool.map
+    with ProcessPoolExecutor(min(n, usable_cores()), mp_context=context, initializer=_deaf) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _deaf() -> None:
+    """A process that draws leaves ctrl-C to the one that began it, and tells nobody of its own signals."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
