@@ -393,7 +393,7 @@ def test_on_a_yaml_that_is_no_data_says_so(capsys, here):
     status, _, err = run(capsys, "encode", "--encoder", "beit", "--on", "study.yaml")
     assert status == 1
     assert "study.yaml has" in err
-    assert "title: Field required" in err
+    assert "line 1: title: is missing." in err
 
 
 @pytest.mark.slow

@@ -91,9 +91,9 @@ def test_counts_agree_with_each_other():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"titel": "x"}, "titel: Extra inputs"),
-        ({"licence": None}, "licence: Input should be a valid string"),
-        ({"layout": []}, "layout: List should have at least 1 item"),
+        ({"titel": "x"}, "titel: no such key. Did you mean `title`"),
+        ({"licence": None}, "licence: input should be a valid string"),
+        ({"layout": []}, "layout: list should have at least 1 item"),
         ({"layout": [{"what": "x"}]}, "either `path` or `glob`"),
         ({"layout": [{"path": "a", "glob": "*", "what": "x"}]}, "either `path` or `glob`"),
         ({"layout": [{"path": "../a", "what": "x"}]}, "`../a` is no path below"),
@@ -103,10 +103,10 @@ def test_counts_agree_with_each_other():
         ({"data": {"reader": "coco"}}, "names a `reader`, and a `folder`"),
         ({"files": [{"url": "https://x/a.zip", "name": "../a.zip"}]}, r"`\.\./a.zip` is no path below"),
         ({"files": [{"url": "https://x/a.zip", "name": "a.zip", "unpack": "/"}]}, "`/` is no path below"),
-        ({"files": [{"url": "ftp://x/a.zip", "name": "a.zip"}]}, "files.0.url: String should match"),
+        ({"files": [{"url": "ftp://x/a.zip", "name": "a.zip"}]}, "files.0.url: string should match"),
         (
             {"files": [{"url": "https://x/a.zip", "name": "a.zip", "sha256": "abc"}]},
-            "files.0.sha256: String should match",
+            "files.0.sha256: string should match",
         ),
         ({"files": [{"url": "https://x/a.zip", "name": "a.zip", "bytes": 0}]}, "greater than 0"),
     ],
@@ -132,8 +132,29 @@ def test_a_manifest_of_ones_own(tmp_path):
     with pytest.raises(BadInputError, match="is no data manifest: it is not text in UTF-8"):
         read_description(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text("title: t\nlicense: l\n")
-    with pytest.raises(BadInputError, match=r"4 mistakes:\n(.*\n)*  license: Extra inputs"):
+    with pytest.raises(
+        BadInputError, match=r"4 mistakes:\n(.*\n)*  line 2: license: no such key. Did you mean `licence`"
+    ):
         read_description(tmp_path / "mine.yaml")
+
+
+def test_each_mistake_of_a_manifest_has_its_line_and_the_nearest_name(tmp_path):
+    lines = [
+        "title: t",
+        "licence: l",
+        "data: {reader: coco, folder: x}",
+        "layout:",
+        "- {path: a, whot: b}",
+        "tabels: {}",
+    ]
+    (tmp_path / "mine.yaml").write_text("\n".join(lines))
+    with pytest.raises(BadInputError) as told:
+        read_description(tmp_path / "mine.yaml")
+    assert str(told.value).splitlines()[1:] == [
+        "  line 5: layout.0.what: is missing.",
+        "  line 5: layout.0.whot: no such key. Did you mean `what`?",
+        "  line 6: tabels: no such key. Did you mean `tables`?",
+    ]
 
 
 def test_nothing_of_a_manifest_can_be_changed():

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import BadInputError, MissingResourceError, UnknownNameError, unreadable_yaml
+from ..yaml_lines import lines_of, listed, mistake
 
 _PACKAGE = "concepttransfer.data_manifests"
 
@@ -194,5 +195,11 @@ def _parse(text: str, name: str, where: str) -> DataManifest:
     except yaml.YAMLError as error:
         raise BadInputError(f"{where} is no data manifest: {unreadable_yaml(error)}") from None
     except ValidationError as error:
-        told = [f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
-        raise BadInputError("\n".join([f"{where} has {len(told)} mistakes:", *told])) from None
+        lines = lines_of(text)
+        raise BadInputError(listed(where, [mistake(one, lines, _keys) for one in error.errors()])) from None
+
+
+def _keys(at: tuple[str, ...]) -> list[str]:
+    """What may stand where a path does."""
+    parts: dict[str, type[BaseModel]] = {"files": DataFile, "layout": LayoutEntry}
+    return list((DataManifest if len(at) == 1 else parts.get(at[0], DataManifest)).model_fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..errors import StudyError, UnknownNameError, suggestion, unreadable_yaml
 from ..language_models.placement import DTYPES
 from ..scoring.prompt_readings import Lens
 from ..training.recipe import Recipe
+from ..yaml_lines import line_of, lines_of, listed, mistake
 
 STUDIES = Path(str(files("concepttransfer.studies")))
 
@@ -112,19 +112,15 @@ def read_study(path: Path) -> tuple[StudySpec, dict[str, str]]:
     Raises:
         StudyError: all that is wrong with it, each mistake with its line.
     """
-    import yaml
-
     values = yaml_values(path)
-    lines = _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+    lines = lines_of(path.read_text(encoding="utf-8"))
     mistakes: list[str] = []
     values = _over_another(values, path, lines, mistakes)
     families = _resolve_likes(values, lines, mistakes)
     spec = _validate(values, lines, mistakes)
     mistakes += _check_names(values, lines)
     if mistakes or spec is None:
-        listed = "\n".join(f"  {mistake}" for mistake in mistakes)
-        message = f"{path} has {len(mistakes)} mistake{'s' * (len(mistakes) != 1)}:\n{listed}"
-        raise StudyError(message)
+        raise StudyError(listed(str(path), mistakes))
     return spec, families
 
 
@@ -147,26 +143,6 @@ def yaml_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def _lines(node: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """For each path of keys the line on which it stands, counted from 1."""
-    found = {at: node.start_mark.line + 1} if node is not None else {}
-    if getattr(node, "id", "") == "mapping":
-        for key, value in node.value:
-            here = (*at, str(key.value))
-            found |= _lines(value, here)
-            found[here] = key.start_mark.line + 1
-    elif getattr(node, "id", "") == "sequence":
-        for i, value in enumerate(node.value):
-            found |= _lines(value, (*at, str(i)))
-    return found
-
-
-def _line(lines: Mapping[tuple[str, ...], int], at: tuple[str, ...]) -> int:
-    while at not in lines and at:
-        at = at[:-1]
-    return lines.get(at, 1)
-
-
 def _over_another(
     values: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int], mistakes: list[str]
 ) -> dict[str, Any]:
@@ -178,10 +154,10 @@ def _over_another(
             other = find_study(beside if beside.is_file() else str(like)).resolve()
             below = yaml_values(other)
         except (StudyError, UnknownNameError) as error:
-            mistakes.append(f"line {_line(lines, ('like',))}: like `{like}`: {error}")
+            mistakes.append(f"line {line_of(lines, ('like',))}: like `{like}`: {error}")
             break
         if other in chain:
-            mistakes.append(f"line {_line(lines, ('like',))}: like `{like}`: names itself in a circle")
+            mistakes.append(f"line {line_of(lines, ('like',))}: like `{like}`: names itself in a circle")
             break
         if "name" not in values:
             mistakes.append("line 1: name: is missing. A study that is like another has a name of its own.")
@@ -210,7 +186,7 @@ def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mi
         while (like := merged.pop("like", None)) is not None:
             if like not in declared or like in chain:
                 what = "names itself in a circle" if like in chain else f"there is none.{suggestion(like, declared)}"
-                mistakes.append(f"line {_line(lines, ('encoders', name, 'like'))}: like `{like}`: {what}")
+                mistakes.append(f"line {line_of(lines, ('encoders', name, 'like'))}: like `{like}`: {what}")
                 break
             chain.append(like)
             merged = {**declared[like], **merged}
@@ -233,18 +209,8 @@ def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistake
     try:
         return StudySpec.model_validate(values)
     except ValidationError as error:
-        mistakes += [_mistake(entry, lines) for entry in error.errors()]
+        mistakes += [mistake(entry, lines, _known_keys) for entry in error.errors()]
         return None
-
-
-def _mistake(entry: Any, lines: dict[tuple[str, ...], int]) -> str:
-    at = tuple(str(part) for part in entry["loc"])
-    where = f"line {_line(lines, at)}: {'.'.join(at)}"
-    if entry["type"] == "extra_forbidden":
-        return f"{where}: no such key.{suggestion(at[-1], _known_keys(at))}"
-    if entry["type"] == "missing":
-        return f"{where}: is missing."
-    return f"{where}: {entry['msg'][0].lower()}{entry['msg'][1:]}; got {entry['input']!r}."
 
 
 def _known_keys(at: tuple[str, ...]) -> list[str]:
@@ -280,7 +246,7 @@ def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> l
         used.append((("splits", str(tested)), tested))
         used += [(("splits", str(tested), part), x) for part, x in (parts.items() if isinstance(parts, dict) else ())]
     return [
-        f"line {_line(lines, at)}: {'.'.join(at)}: no data set `{name}` in `data:`.{suggestion(str(name), data)}"
+        f"line {line_of(lines, at)}: {'.'.join(at)}: no data set `{name}` in `data:`.{suggestion(str(name), data)}"
         for at, name in used
         if isinstance(data, dict) and isinstance(name, str) and name not in data
     ]
