@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from ..errors import BadInputError
 from ..language import wordnet
+from ..language.word_forms import base_form, is_noun
 from .class_table import CHECK, OPEN, ClassRow
 
 _WNID = re.compile(r"n\d{8}(?=$|[-_ .])")
@@ -128,7 +129,8 @@ def _read(label: str) -> _Reading:
 
 def _singular(noun: str) -> str:
     """Mouse for mice; a noun that WordNet has as it is stays."""
-    return _plain(wordnet.base_form(noun))
+    lemma = "_".join(noun.lower().split())
+    return _plain(lemma if is_noun(lemma) else base_form(lemma, "n") or lemma)
 
 
 def _forms(parts: Sequence[str]) -> list[str]:

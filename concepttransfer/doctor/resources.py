@@ -34,11 +34,11 @@ def _wordnet() -> Finding:
 
 
 def _tagger() -> Finding:
-    """The first of the chain that is there; the rules always are, and are the last."""
+    """Which tagger would be taken, and what stands before it in the chain."""
     from ..language import parts_of_speech as parts
 
     what = "part-of-speech tagger"
-    first = next(name for name in parts.CHAIN if parts.is_there(name))
+    first = parts.best()
     if first == "spacy":
         return Finding.ok("language", what, f"spaCy, {parts.SPACY_MODEL}")
     if first == "nltk":

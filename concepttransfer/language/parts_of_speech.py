@@ -77,7 +77,7 @@ def tagger(which: TaggerName = "auto") -> Tagger:
         UnknownNameError: there is none of that name.
     """
     if which == "auto":
-        which = next(name for name in CHAIN if is_there(name))
+        which = best()
     if which not in CHAIN:
         raise UnknownNameError("tagger", which, ["auto", *CHAIN])
     if not is_there(which):
@@ -86,6 +86,11 @@ def tagger(which: TaggerName = "auto") -> Tagger:
             "here is taken."
         )
     return _MAKERS[which]()
+
+
+def best() -> TaggerName:
+    """The first of the chain that is there; the rules always are, and are the last."""
+    return next(name for name in CHAIN if is_there(name))
 
 
 def is_there(which: TaggerName) -> bool:

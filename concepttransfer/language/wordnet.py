@@ -83,12 +83,6 @@ def noun_senses(word: str, *, inflected: bool = True) -> list[Synset]:
     return [reader.synset_from_pos_and_offset("n", offset) for offset in offsets]
 
 
-def base_form(word: str) -> str:
-    """The noun of which a word is the plural (`mice`: mouse), parts joined by `_`; the word itself if it is a noun."""
-    lemma = "_".join(word.lower().split())
-    return lemma if noun_senses(lemma, inflected=False) else str(wordnet().morphy(lemma, "n") or lemma)
-
-
 def noun_lemmas() -> tuple[str, ...]:
     """All of WordNet's nouns in lower case, parts joined by `_`: 117,798 of them."""
     return tuple(wordnet().all_lemma_names(pos="n"))
