@@ -88,6 +88,25 @@ def test_spice_is_read_for_each_caption(tmp_path, monkeypatch):
     assert m.NLTK_METEOR in external.skipped
 
 
+def test_the_bar_says_what_it_waits_for(tmp_path, monkeypatch):
+    class Bar:
+        said = ()
+
+        def update(self, n):
+            self.said += (n,)
+
+        def set_postfix_str(self, words):
+            self.said += (words,)
+
+    program_folder(tmp_path, monkeypatch, JAVA)
+    bar = Bar()
+    external_scorers.meteor([("a dog", ["a cat"])] * 2, bar)
+    assert (bar.said[0].startswith("Java starts"), bar.said[1:]) == (True, ("", 1, 1))
+    spice = Bar()
+    external_scorers.spice([("a dog", ["a cat"])], spice)
+    assert (spice.said[0].startswith("Java parses"), spice.said[-1]) == (True, 1)
+
+
 @pytest.mark.parametrize("java", ["#!/bin/sh\necho no memory >&2\nexit 1\n", "#!/bin/sh\nexit 0\n"])
 def test_a_program_that_fails_is_a_reason_and_no_crash(tmp_path, monkeypatch, java):
     program_folder(tmp_path, monkeypatch, java)

@@ -63,8 +63,11 @@ def meteor(pairs: Sequence[Pair], bar: Any) -> Floats:
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
         given.write(lines.encode())
         given.seek(0)
+        bar.set_postfix_str("Java starts and reads its tables; no caption is scored before")
         with subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=complaints, text=True) as program:
             for line in program.stdout or ():
+                if not said:
+                    bar.set_postfix_str("")
                 said.append([float(number) for number in line.split()])
                 bar.update(1)
         complaints.seek(0)
@@ -88,6 +91,7 @@ def spice(pairs: Sequence[Pair], bar: Any) -> Floats:
         given, found = Path(held) / "given.json", Path(held) / "found.json"
         given.write_text(json.dumps(rows), encoding="utf-8")
         command = ["java", "-Xmx8G", "-jar", str(folder / _SPICE_JAR), str(given), "-out", str(found), "-silent"]
+        bar.set_postfix_str("Java parses all captions; their scores come at once, at the end")
         done = subprocess.run(command, cwd=folder / "spice", capture_output=True, text=True, check=False)
         if done.returncode != 0 or not found.is_file():
             raise MissingResourceError(_ended(SPICE, done.stderr))
