@@ -174,7 +174,9 @@ def _data(study: Study, transfer: Transfer) -> dict[str, str]:
         name = transfer.meta.get("recipe", {}).get("data")
         return {"name": name} if name else {}
     source = without_locations(study.training.manifest.source)
-    return {key: str(value) for key, value in source.items()} | {"name": study.spec.train.data}
+    hub = study.training.entry.get("dataset")  # a study's own names mean nothing on a hub
+    named = {"name": study.spec.train.data} | ({"hub": str(hub)} if hub else {})
+    return {key: str(value) for key, value in source.items()} | named
 
 
 def _on_hub(name: str, root: Path) -> str:

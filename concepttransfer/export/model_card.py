@@ -47,7 +47,7 @@ class Card:
         language_model: as the study names it.
         prompt: the text after the picture.
         licence: of the projection.
-        data: what was fitted on: name, title, licence, citation, url, ... where known.
+        data: what was fitted on: name, title, licence, citation, url, its name on a hub (`hub`), ... where known.
         base_models: names on the hub of the models between which it maps.
         findings: what saved results say.
         files: bytes and sha256 of each file beside the page.
@@ -115,8 +115,8 @@ def _header(card: Card) -> str:
     }
     if card.base_models:
         told["base_model"] = list(card.base_models)
-    if card.data.get("name"):
-        told["datasets"] = [card.data["name"]]
+    if card.data.get("hub"):
+        told["datasets"] = [card.data["hub"]]
     text: str = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
     return text
 
