@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .decoding import Decoding
-from .errors import MissingResourceError
-from .lines import INDEX, is_begun, is_written, read_index, read_lines, write_lines
+from .lines import is_written, read_index, read_lines, write_lines
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,10 +83,7 @@ class Captions:
             BadInputError: the files do not belong together.
         """
         folder = Path(folder)
-        if not (folder / INDEX).is_file():
-            state = "captions that are not finished" if is_begun(folder) else "no captions"
-            raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer caption --encoder NAME")
-        index = read_index(folder, LINES)
+        index = read_index(folder, LINES, what="captions", command="caption")
         return cls(folder=folder, table=_table(read_lines(folder, LINES)), **index)
 
 
@@ -164,7 +160,7 @@ def caption(
             what=f"caption {len(features.row_ids)} pictures",
             unit="caption",
             batch_size=batch_size,
-            n_samples=_samples(decoding),
+            n_samples=decoding.n_texts,
             quiet=quiet,
         )
     return Captions.load(folder)
@@ -200,10 +196,6 @@ def caption_features(
         prompts = projection(values)
     inputs = [[*examples, soft, prompt] for soft in prompts]
     return language_model.generate(inputs, decoding, keys=keys)
-
-
-def _samples(decoding: Decoding) -> int:
-    return decoding.samples if decoding.method == "nucleus" else 1
 
 
 def _tensor(values: Any, device: Any) -> Tensor:

@@ -33,3 +33,8 @@ class Decoding(BaseModel):
     samples: int = Field(default=1, ge=1)
     seed: int = 0
     stop: tuple[str, ...] = ()
+
+    @property
+    def n_texts(self) -> int:
+        """Texts of each picture or question."""
+        return self.samples if self.method == "nucleus" else 1

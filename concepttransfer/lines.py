@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import BadInputError, LockedError
+from .errors import BadInputError, LockedError, MissingResourceError
 from .processes.peers import together
 from .processes.pieces import Pieces, clean, in_work
 from .progress import progress
@@ -106,12 +106,22 @@ def is_written(folder: Path, key: str) -> bool:
     return (folder / INDEX).is_file() and read_json(folder / INDEX).get("key") == key
 
 
-def read_index(folder: Path, name: str) -> dict[str, Any]:
+def read_index(folder: Path, name: str, *, what: str, command: str) -> dict[str, Any]:
     """What `index.json` says, key included, once the lines are known to be those that were written.
 
+    Args:
+        folder: where they lie.
+        name: of the file of lines, without `.jsonl`.
+        what: they are, in words: `captions`.
+        command: makes them.
+
     Raises:
+        MissingResourceError: there are none, or not yet all.
         BadInputError: the files do not belong together, or are of another version.
     """
+    if not (folder / INDEX).is_file():
+        state = f"{what} that are not finished" if is_begun(folder) else f"no {what}"
+        raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer {command} --encoder NAME")
     index: dict[str, Any] = read_json(folder / INDEX)
     if index.pop("format", None) != FORMAT or file_digest(folder / f"{name}.jsonl") != index.pop("sha256"):
         raise BadInputError(f"{folder} is damaged or of another version. Delete it and give the same command again.")

@@ -13,8 +13,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..decoding import Decoding
-from ..errors import EmptyDataError, MissingResourceError
-from ..lines import INDEX, is_begun, is_written, read_index, read_lines, write_lines
+from ..errors import EmptyDataError
+from ..lines import is_written, read_index, read_lines, write_lines
 from .few_shot import Asked, question_of
 from .inputs import Pictures, longest_first, segments
 
@@ -117,10 +117,7 @@ class Answers:
             BadInputError: the files do not belong together.
         """
         folder = Path(folder)
-        if not (folder / INDEX).is_file():
-            state = "answers that are not finished" if is_begun(folder) else "no answers"
-            raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer answer --encoder NAME")
-        index = read_index(folder, LINES)
+        index = read_index(folder, LINES, what="answers", command="answer")
         return cls(folder=folder, table=_table(read_lines(folder, LINES)), **index)
 
 
@@ -210,7 +207,7 @@ def answer(
         what=f"answer {len(rows)} questions",
         unit="answer",
         batch_size=batch_size,
-        n_samples=decoding.samples if decoding.method == "nucleus" else 1,
+        n_samples=decoding.n_texts,
         quiet=quiet,
     )
     return Answers.load(folder)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import MissingResourceError
-from ..lines import INDEX, is_begun, read_index, read_lines
+from ..lines import read_index, read_lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,10 +80,7 @@ class TokenScores:
             BadInputError: the files do not belong together.
         """
         folder = Path(folder)
-        if not (folder / INDEX).is_file():
-            state = "scores that are not finished" if is_begun(folder) else "no scores"
-            raise MissingResourceError(f"{folder} holds {state}. Make them: concepttransfer runoff --encoder NAME")
-        index = read_index(folder, LINES)
+        index = read_index(folder, LINES, what="scores", command="runoff")
         conditions = tuple(index["meta"]["conditions"])
         lines = [list(some) for _, some in groupby(read_lines(folder, LINES), key=lambda line: line["row_id"])]
         return cls(
