@@ -392,6 +392,34 @@ def test_captions_that_cannot_be_scored_are_refused(plain):
     assert "1 captioned pictures have no known class" in result.summary()
 
 
+def lions(n=1):
+    """Pictures of lions, as AwA2 has them."""
+    return animals(Manifest("awa2", tuple(Row(f"lion/{i}", labels={"class": "lion"}) for i in range(n))))
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("", 0), ("LION", 1), ("two LIONS, and nothing else!", 1), ("Löwe ライオン \U0001f981", 0), ("\x00\n\t", 0),
+        ("lion " * 2000, 1),
+    ],
+)  # fmt: skip
+def test_one_picture_and_any_caption(text, right):
+    result = awa_errors([captions({"lion/0": text})], lions(), n_resamples=20)
+    claim = result.claim("beit", est.RIGHT)
+    assert (claim["value"], claim["n"]) == (right, 1)
+    assert np.isnan(claim["p"]) or claim["p"] == 1
+    for name in AwaErrors.figures:
+        result.plot(name)
+
+
+def test_one_class_says_no_more_than_chance():
+    result = awa_errors([captions({f"lion/{i}": "a TIGER" if i % 2 else "a Lion" for i in range(12)})], lions(12))
+    right = result.claim("beit", est.RIGHT)
+    assert (right["value"], right["chance"]) == (0.5, 0.5)
+    assert "too few for a p" in result.summary()
+
+
 def test_real_names_and_synsets():
     """With WordNet: young and plural animals are named, the longest name wins, relatives are nearer than strangers."""
     said_of = {

@@ -325,6 +325,23 @@ def test_one_picture_has_no_interval_and_no_cider():
         result.plot(name)
 
 
+def test_capitals_and_marks_change_no_score_and_any_script_is_scored():
+    texts = drawn(20)
+    said = described(texts, np.random.default_rng(0), 0.5)
+    result = caption_scores([captions(said)], references(texts), None, None, n_resamples=20)
+    loud = {row: f"  {text.upper()}! " for row, text in said.items()}
+    shouted = caption_scores([captions(loud)], references(texts), None, None, n_resamples=20)
+    assert shouted.table["rouge_l"].to_numpy() == pytest.approx(result.table["rouge_l"].to_numpy())
+    foreign = {row: f"Ünïcode ÉTÉ シマウマ \U0001f418 {i}" for i, row in enumerate(said)}
+    same = caption_scores(
+        [captions(foreign)], references({r: [t] for r, t in foreign.items()}), None, None, n_resamples=20
+    )
+    assert same.table["rouge_l"].to_numpy() == pytest.approx(1)
+    assert (
+        caption_scores([captions(foreign)], references(texts), None, None, n_resamples=20).table["rouge_l"].max() == 0
+    )
+
+
 def test_nothing_said_at_all_scores_nothing():
     texts = drawn(30)
     result = caption_scores([captions(dict.fromkeys(texts, ""))], references(texts), n_resamples=20)

@@ -421,6 +421,47 @@ def test_what_cannot_be_probed_is_told(things):
         dataclasses.replace(good, test=good.train, validation=good.validation)
 
 
+def changed(splits, change):
+    """The same splits with the values [n, dim] of every part changed."""
+
+    def of(part):
+        return Part(features(part.row_ids, change(part.features.values[:, 0].copy())), part.row_ids)
+
+    parts = {name: of(getattr(splits, name)) for name in ("train", "validation", "test")}
+    return dataclasses.replace(splits, **parts)
+
+
+def test_constant_columns_change_nothing_and_features_that_say_nothing_read_chance(things):
+    plain = dataclasses.replace(things, attributes=None)
+    good = made(of_attributes(things.attributes.to_numpy()), 2.0, 0)
+    wanted = linear_probe([good], plain, n_draws=0, n_resamples=20).table
+    widened = changed(good, lambda x: np.c_[x, np.full((len(x), 3), 7.0)])
+    assert (linear_probe([widened], plain, n_draws=0, n_resamples=20).table["predicted"] == wanted["predicted"]).all()
+    same = linear_probe([changed(good, np.ones_like)], plain, n_draws=0, n_resamples=20)
+    claim = same.claim("beit", claims.ACCURACY)
+    assert (claim["value"], claim["chance"]) == pytest.approx((1 / N_CLASSES, 1 / N_CLASSES))
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_value_that_is_no_number_is_told_with_its_picture(things, part):
+    good = made(of_attributes(things.attributes.to_numpy()), 0.5, 0)
+    values = getattr(good, part).features.values[:, 0].copy()
+    values[3, 0] = np.inf
+    rows = getattr(good, part).row_ids
+    with pytest.raises(BadInputError, match=f"`{rows[3]}`.*no number"):
+        linear_probe([dataclasses.replace(good, **{part: Part(features(rows, values), rows)})], things)
+
+
+def test_one_test_picture_has_no_interval(things):
+    good = made(of_attributes(things.attributes.to_numpy()), 0.5, 0)
+    one = dataclasses.replace(good, test=Part(good.test.features, good.test.row_ids[:1]))
+    result = linear_probe([one], things, n_draws=0, n_resamples=20)
+    claim = result.claim("beit", claims.ACCURACY)
+    assert (claim["n"], claim["value"]) == (1, claim["chance"])
+    for name in LinearProbe.figures:
+        result.plot(name)
+
+
 def test_splits_are_by_id_and_give_each_part_something():
     truth = {row: row.rsplit("/", 1)[0] for row in row_ids("x", 10, 3)} | {"a": "one", "b": "two", "c": "two"}
     parts = split_rows(truth)
