@@ -29,7 +29,7 @@ START = 16
 
 SMALL = 2**18
 """Values of features up to which exactness costs little."""
-FINE, COARSE = 1e-9, 1e-5
+FINE, COARSE = 1e-9, 2e-5
 """When a fit ends, as a share of what its weights gain: for small features, and beyond."""
 SEARCH = 1e-4
 """The same in a search, whose validation scores settle long before objectives do."""
@@ -86,7 +86,7 @@ def fit_probes(
         start: one fit whose weights all problems start from, the first of its strengths.
         dtype: in which products are made; None: float64 for small features, float32 beyond.
         tolerance: a fit ends when Newton's estimate of what is left to gain is less than this share of what was gained
-            over no weights; None: 1e-9 for small features, beyond 1e-5. With that a fit ends no higher than
+            over no weights; None: 1e-9 for small features, beyond 2e-5. With that a fit ends no higher than
             scikit-learn's does (up to 1e-4 of the objective), and far lower where a line tells the classes apart.
         max_steps: when to stop at the latest.
 
