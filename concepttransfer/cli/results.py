@@ -13,6 +13,7 @@ import typer
 
 from concepttransfer import analysis
 from concepttransfer.analysis import Of, Spec
+from concepttransfer.claims import stem
 from concepttransfer.errors import BadInputError, UnknownNameError
 from concepttransfer.processes import is_main
 from concepttransfer.provenance import provenance
@@ -149,14 +150,14 @@ def _built(run: Run, wish: Wish, asked: Asked, saved: Sequence[Saved]) -> list[F
 
 def _of(study: Study, encoders: Sequence[str]) -> tuple[str, ...]:
     """The encoders named that the study has, with their random controls; all where none is named."""
-    named = [name for name in encoders if name in study.encoders]
+    named = [name for name in encoders if stem(name) in study.encoders]
     return tuple(study.with_twins(named if encoders and "all" not in encoders else ["all"]))
 
 
 def _refuse_unknown(studies: Sequence[Study], encoders: Sequence[str]) -> None:
     known = {name for study in studies for name in study.encoders}
     for name in encoders:
-        if name not in known and name != "all":
+        if stem(name) not in known and name != "all":
             where = ", ".join(f"`{study.name}`" for study in studies)
             raise UnknownNameError("encoder", name, known, where=f"study {where}")
 
