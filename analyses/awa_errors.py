@@ -11,11 +11,11 @@ import pandas as pd
 
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
-from concepttransfer.claims import Claim
 from concepttransfer.concepts import ConceptSet, Match
 from concepttransfer.errors import EmptyDataError, MismatchError
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
+from concepttransfer.statistics.claims import Claim
 
 from ._awa_errors import estimates as est
 from ._awa_errors.arrays import figure_arrays

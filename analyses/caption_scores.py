@@ -12,15 +12,15 @@ import pandas as pd
 
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
-from concepttransfer.claims import Claim
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.language.caption_tokens import TOKENISER
 from concepttransfer.manifest import Manifest
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
 from concepttransfer.scoring.external_scores import ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
 from concepttransfer.scoring.training_texts import TrainingTexts
+from concepttransfer.statistics.claims import Claim
 
 from ._caption_scores import measures as m
 from ._caption_scores.claims import Captioner, Setting, claims, score

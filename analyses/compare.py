@@ -12,7 +12,7 @@ import pandas as pd
 from concepttransfer.analysis import Of, analysis
 from concepttransfer.errors import MismatchError
 from concepttransfer.result import ESTIMATES, Result
-from concepttransfer.wording import is_microworld
+from concepttransfer.result.wording import is_microworld
 
 from ._compare.claims import Compared, compare_rows, with_q
 from ._compare.given import System, compared, data_of, refuse_one, systems_of

@@ -14,8 +14,8 @@ from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.language import parts_of_speech
 from concepttransfer.language.parts_of_speech import TaggerName
 from concepttransfer.manifest import Manifest
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
 
 from ._concept_recall.claims import claims
 from ._concept_recall.groups import KINDS, Kind, groups, word_list

@@ -11,10 +11,10 @@ import pandas as pd
 
 from concepttransfer.analysis import On, analysis
 from concepttransfer.captioning import Captions
-from concepttransfer.claims import corrected
 from concepttransfer.concepts import ConceptSet, Match
 from concepttransfer.features import Features
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.statistics.claims import corrected
 
 from ._embedding_map import claims as c
 from ._embedding_map.groups import CATEGORY, read_groups
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from concepttransfer.live import Live
+    from concepttransfer.result.live import Live
 
 Distance = Literal["euclidean", "cosine"]
 

@@ -12,10 +12,10 @@ import pandas as pd
 from concepttransfer.analysis import On, analysis
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
-from concepttransfer.pairing import Paired
 from concepttransfer.probing.splits import Splits
 from concepttransfer.progress import progress
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
 
 from ._awa_errors import estimates as est
 from ._linear_probe import attributes as attr

@@ -14,8 +14,8 @@ from concepttransfer.analysis import On, analysis
 from concepttransfer.answering import BLIND, Answers
 from concepttransfer.errors import EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
 
 from ._visual_questions import estimates as est
 from ._visual_questions.chance import Marks, Questions, marks

@@ -256,7 +256,7 @@ def test_a_result_that_is_no_table_is_never_written_half(tmp_path, monkeypatch):
     words = ["awa-errors", "--encoder", "clip", "--limit", "60", "--out", "result", "--quiet"]
     assert main(words) == 0
     before = pd.read_csv(tmp_path / "result" / "estimates.csv")
-    import concepttransfer.result as result
+    import concepttransfer.result.result as result
 
     def stop(*given: object) -> None:
         raise KeyboardInterrupt

@@ -18,8 +18,8 @@ from concepttransfer.analyses._compare.ranks import rank_limits, step_down
 from concepttransfer.analyses._compare.rows import Rows
 from concepttransfer.analyses.compare import Comparison, compare
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
-from concepttransfer.pairing import Paired
 from concepttransfer.result import ESTIMATES, Result
+from concepttransfer.result.pairing import Paired
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

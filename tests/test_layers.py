@@ -9,10 +9,10 @@ import pytest
 from concepttransfer.analyses._similarity.by_layer import has_layers, stems_of
 from concepttransfer.analyses.linear_probe import LinearProbe
 from concepttransfer.analyses.similarity import similarity
-from concepttransfer.claims import is_control, is_random, layer_of, learnt, stem
 from concepttransfer.errors import BadInputError, UnknownNameError
 from concepttransfer.features import Features
-from concepttransfer.figures import looks_of
+from concepttransfer.result.figures import looks_of
+from concepttransfer.statistics.claims import is_control, is_random, layer_of, learnt, stem
 from concepttransfer.study import load_study
 from concepttransfer.study.keys import features as features_key
 

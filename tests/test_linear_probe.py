@@ -20,8 +20,8 @@ from concepttransfer.features import Features
 from concepttransfer.probing import STRENGTHS, accuracy_of, fit_probes, sweep
 from concepttransfer.probing import probes as probes_of
 from concepttransfer.probing.splits import Part, Splits, split_rows
-from concepttransfer.resampling import Ratio, resample
 from concepttransfer.result import Result
+from concepttransfer.statistics.resampling import Ratio, resample
 
 N_CLASSES, N_ATTRIBUTES, DIM = 20, 12, 16
 

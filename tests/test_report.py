@@ -403,7 +403,7 @@ def test_what_was_asked_stands_at_the_head(tmp_path):
     for text in ("A <b>study</b>", "awa2 (1,234 rows)", "hf:gpt", "“A picture of”", EVIL):
         assert text in shown
     markers = [a for a in page.all("svg") if a.get("class") == "marker"]
-    from concepttransfer.figures import PALETTE
+    from concepttransfer.result.figures import PALETTE
 
     assert [(a["fill"], a["stroke"]) for a in markers] == [
         (PALETTE[0], PALETTE[0]),
@@ -424,7 +424,7 @@ def test_provenance_says_once_what_holds_for_all(tmp_path):
 
 
 def test_a_live_view_runs_only_its_own_scripts(tmp_path, monkeypatch):
-    from concepttransfer.live import Live
+    from concepttransfer.result.live import Live
 
     live = Live("Point at it, n = 3.", '<div id="live"></div>', ("document.title = 'a\x07';\r\n",))
     monkeypatch.setattr(SmallResult, "live", lambda self: live)

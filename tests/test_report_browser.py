@@ -190,7 +190,7 @@ def test_the_page_is_small_and_every_figure_lies_beside_it(report):
 
 def test_an_encoder_has_the_same_colour_in_every_legend(report):
     text = report.page.read_text(encoding="utf-8")
-    from concepttransfer.figures import looks_of
+    from concepttransfer.result.figures import looks_of
 
     study = ct.load_study("microworld")
     for name, look in looks_of([name for name in study.encoders if name in ENCODERS], study.encoders).items():

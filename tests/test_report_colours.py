@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from concepttransfer.figures import DASHES, MARKERS, PALETTE, looks_of
 from concepttransfer.report import fits
 from concepttransfer.report.asked import _SHAPES
+from concepttransfer.result.figures import DASHES, MARKERS, PALETTE, looks_of
 
 SEEN = {
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],

@@ -146,7 +146,7 @@ def test_figures_draw_text_as_it_is_and_leave_matplotlib_alone():
 def test_logarithmic_axes_have_plain_numbers():
     from matplotlib.figure import Figure
 
-    from concepttransfer.figures import finish, style
+    from concepttransfer.result.figures import finish, style
 
     with style():
         figure = Figure()
@@ -210,7 +210,7 @@ def test_provenance_is_plain_json(tmp_path):
 
 
 def test_a_failed_save_leaves_the_old_result(tmp_path, monkeypatch):
-    import concepttransfer.result as module
+    import concepttransfer.result.result as module
 
     folder = make().save(tmp_path / "result")
 

@@ -24,10 +24,10 @@ from concepttransfer.concepts.concept_set import Concept
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.language.parts_of_speech import tagger
 from concepttransfer.manifest import Manifest, Row
-from concepttransfer.resampling import Ratio
 from concepttransfer.result import Result
 from concepttransfer.scoring.token_scores import BLANK, NONE, OTHER, PICTURE, TokenScores
 from concepttransfer.scoring.token_scores import table as token_table
+from concepttransfer.statistics.resampling import Ratio
 
 ANIMALS, PLACES = ("dog", "horse", "zebra", "whale"), ("beach", "forest", "street", "room")
 EVERY = (PICTURE, BLANK, OTHER, NONE)

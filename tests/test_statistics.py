@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from concepttransfer.errors import ShapeError
-from concepttransfer.resampling import Ratio, resample
 from concepttransfer.statistics import bca, false_discovery, permutation_p
+from concepttransfer.statistics.resampling import Ratio, resample
 
 
 def share(right, **bounds):

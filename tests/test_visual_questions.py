@@ -28,9 +28,9 @@ from concepttransfer.analyses.visual_questions import VisualQuestions, visual_qu
 from concepttransfer.answering import Answers
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.manifest import Manifest, Row
-from concepttransfer.resampling import Ratio, resample
 from concepttransfer.result import Result
 from concepttransfer.statistics import false_discovery
+from concepttransfer.statistics.resampling import Ratio, resample
 
 # What the evaluation code of VQA v2 says of contractions, lower case, in its own order.
 LISTED = """

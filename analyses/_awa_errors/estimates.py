@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.claims import ABOVE, CHANCE, Claim, corrected, is_random
-from concepttransfer.resampling import Ratio, Sampled, Unit, resample
 from concepttransfer.statistics import (
     MEASURABLE_CLUSTERS,
     MEASURABLE_ROWS,
@@ -17,6 +15,8 @@ from concepttransfer.statistics import (
     Floats,
     permutation_p,
 )
+from concepttransfer.statistics.claims import ABOVE, CHANCE, Claim, corrected, is_random
+from concepttransfer.statistics.resampling import Ratio, Sampled, Unit, resample
 
 from .chance import Naming, WrongNames
 from .confusions import relabelled, renamed

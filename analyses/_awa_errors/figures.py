@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import CHANCE
-from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
-from concepttransfer.wording import percent, signed, two
+from concepttransfer.result.figures import FAINT, INK, MUTED, Look, looks, titled
+from concepttransfer.result.wording import percent, signed, two
+from concepttransfer.statistics.claims import CHANCE
 
 from . import estimates as est
 from .arrays import KEYS

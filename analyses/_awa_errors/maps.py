@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from concepttransfer.claims import is_random
-from concepttransfer.figures import FAINT, INK, MOST_LINES, MUTED, PICTURE, RIGHT, TEXT, WRONG, show_picture, titled
-from concepttransfer.wording import percent
+from concepttransfer.result.figures import (
+    FAINT,
+    INK,
+    MOST_LINES,
+    MUTED,
+    PICTURE,
+    RIGHT,
+    TEXT,
+    WRONG,
+    show_picture,
+    titled,
+)
+from concepttransfer.result.wording import percent
+from concepttransfer.statistics.claims import is_random
 
 from . import estimates as est
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from concepttransfer.claims import CHANCE, Claim, corrected, is_control, is_random
-from concepttransfer.resampling import Sampled
 from concepttransfer.scoring.external_scores import Counts, ExternalScores
 from concepttransfer.scoring.judging import JudgeScores
 from concepttransfer.statistics import MEASURABLE_ROWS, Estimate, Floats
+from concepttransfer.statistics.claims import CHANCE, Claim, corrected, is_control, is_random
+from concepttransfer.statistics.resampling import Sampled
 
 from . import measures as m
 from .chance import Counted, added, count, shuffles

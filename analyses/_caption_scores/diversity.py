@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concepttransfer.captioning import Captions
-from concepttransfer.claims import Claim
 from concepttransfer.scoring.training_texts import TrainingTexts
+from concepttransfer.statistics.claims import Claim
 
 from . import measures as m
 from .claims import Captioner, Key, plain

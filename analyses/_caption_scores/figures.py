@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random
-from concepttransfer.figures import INK, MUTED, colours, looks, titled
+from concepttransfer.result.figures import INK, MUTED, colours, looks, titled
+from concepttransfer.statistics.claims import is_random
 
 from . import measures as m
 from .diversity import REFERENCES

@@ -1,6 +1,6 @@
 """How a score of a whole set of captions would come out with other pictures and other seeds.
 
-`concepttransfer.resampling` is about ratios of sums; BLEU and METEOR are other functions of sums over pictures. Given
+`concepttransfer.statistics.resampling` is about ratios of sums; BLEU and METEOR are other functions of sums over pictures. Given
 the function, the same estimates follow: pictures are drawn, the sums are made anew, and the function is taken of them.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.resampling import Sampled, seed_deviations
 from concepttransfer.statistics import LEVEL, Floats
+from concepttransfer.statistics.resampling import Sampled, seed_deviations
 
 from .measures import Measure
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from concepttransfer import ranking
-from concepttransfer.ranking import Ranked
-from concepttransfer.wording import MICROWORLD, is_microworld
+from concepttransfer.result import ranking
+from concepttransfer.result.ranking import Ranked
+from concepttransfer.result.wording import MICROWORLD, is_microworld
 
 from . import measures as m
 

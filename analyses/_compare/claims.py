@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.claims import Claim, corrected, is_random
-from concepttransfer.resampling import Sampled, nulls, p_zeros, resample
 from concepttransfer.statistics import MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Estimate
+from concepttransfer.statistics.claims import Claim, corrected, is_random
+from concepttransfer.statistics.resampling import Sampled, nulls, p_zeros, resample
 
 from .ranks import Ints, rank_limits, step_down
 from .rows import Rows

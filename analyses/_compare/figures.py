@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED, looks, titled
-from concepttransfer.ranking import SURE
+from concepttransfer.result.figures import FAINT, INK, MUTED, looks, titled
+from concepttransfer.result.ranking import SURE
 
 from .words import in_order, number, ranks
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.result import Result
-from concepttransfer.wording import is_microworld
+from concepttransfer.result.wording import is_microworld
 
 LONGEST = 60
 """Characters of a value that an error shows."""

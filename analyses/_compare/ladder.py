@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from concepttransfer.claims import Claim
 from concepttransfer.encoders.spec import RANDOM, RUNGS
 from concepttransfer.statistics import Estimate, Floats, false_discovery, permutation_p
+from concepttransfer.statistics.claims import Claim
 
 SUPERVISION = "supervision"
 """What a trend is `against`."""

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.encoders.spec import RUNGS
-from concepttransfer.figures import FAINT, INK, MUTED, looks, titled
-from concepttransfer.wording import two
+from concepttransfer.result.figures import FAINT, INK, MUTED, looks, titled
+from concepttransfer.result.wording import two
 
 from .ladder import EVERY, PLACES
 from .words import UNKNOWN, studies_of, trend_of

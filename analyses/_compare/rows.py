@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from concepttransfer.errors import MismatchError
-from concepttransfer.pairing import Paired
-from concepttransfer.resampling import Ratio
+from concepttransfer.result.pairing import Paired
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ratio
 
 from .given import System
 

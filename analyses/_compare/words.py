@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.encoders.spec import RUNGS
-from concepttransfer.ranking import SURE
-from concepttransfer.wording import MICROWORLD, beside, is_microworld, two
+from concepttransfer.result.ranking import SURE
+from concepttransfer.result.wording import MICROWORLD, beside, is_microworld, two
 
 from .ladder import EVERY, LEARNT, SUPERVISION, about_of, of_study
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.claims import ABOVE, CHANCE, Claim
-from concepttransfer.resampling import Sampled, p_zeros, resample
 from concepttransfer.statistics import MEASURABLE_ROWS, Estimate, Floats, false_discovery
+from concepttransfer.statistics.claims import ABOVE, CHANCE, Claim
+from concepttransfer.statistics.resampling import Sampled, p_zeros, resample
 
 from .._caption_scores.claims import control
 from .presence import Measured, Said, measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, titled
+from concepttransfer.result.figures import FAINT, INK, MUTED, Look, looks, titled
 
 from . import presence as m
 from .claims import REFERENCE

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import FAINT, INK, MUTED, show_picture, titled
-from concepttransfer.wording import percent
+from concepttransfer.result.figures import FAINT, INK, MUTED, show_picture, titled
+from concepttransfer.result.wording import percent
 
 from . import presence as m
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concepttransfer.language import wordnet
-from concepttransfer.resampling import Ratio
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ratio
 
 from .words import Word
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from concepttransfer.claims import Claim
 from concepttransfer.statistics import MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Estimate
+from concepttransfer.statistics.claims import Claim
 
 from .groups import CATEGORY, CLASS, PERCEPTION
 from .scores import LOWEST, MEASURES, PURITY, SILHOUETTE, Score, mean_of

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random
-from concepttransfer.explorer import Choice, Explorer
-from concepttransfer.figures import FAINT, PALETTE
-from concepttransfer.result_files import picture_suffix
-from concepttransfer.wording import two
+from concepttransfer.result.explorer import Choice, Explorer
+from concepttransfer.result.figures import FAINT, PALETTE
+from concepttransfer.result.files import picture_suffix
+from concepttransfer.result.wording import two
+from concepttransfer.statistics.claims import is_random
 
 from .groups import CATEGORY, CLASS
 from .labels import ERROR

@@ -20,6 +20,6 @@ def frame(result: EmbeddingMap) -> pd.DataFrame:
 
 def _picture(row: str, content: bytes) -> dict[str, Any]:
     """As `datasets` and embedding-atlas read pictures. The name says what the bytes are, not where they lay."""
-    from concepttransfer.result_files import picture_suffix
+    from concepttransfer.result.files import picture_suffix
 
     return {"bytes": content, "path": f"{row.rpartition('/')[2].rpartition('.')[0] or row}{picture_suffix(content)}"}

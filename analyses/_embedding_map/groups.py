@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import BadInputError, unreadable_yaml
 from concepttransfer.language import wordnet
-from concepttransfer.resampling import Ints
+from concepttransfer.statistics.resampling import Ints
 from concepttransfer.storage import digest
 
 FEWEST_CLASSES = 3

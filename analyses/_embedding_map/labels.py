@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import UnknownNameError
-from concepttransfer.resampling import Ints
+from concepttransfer.statistics.resampling import Ints
 
 from .groups import CATEGORY, CLASS, Grouping, Groups, groupings, has_attributes
 from .measures import chance_of_purity, purity

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import PALETTE
+from concepttransfer.result.figures import PALETTE
 
 from .groups import CATEGORY, CLASS
 from .labels import ERROR, category_codes
 from .said import OUTCOMES
 
 if TYPE_CHECKING:
-    from concepttransfer.resampling import Ints
+    from concepttransfer.statistics.resampling import Ints
 
     from ..embedding_map import EmbeddingMap
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from concepttransfer.figures import FAINT, titled
+from concepttransfer.result.figures import FAINT, titled
 
 from .looks import COLOURS, MARKERS, Looks, looks
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.resampling import Ints
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ints
 
 _BLOCK = 1 << 22
 """So many numbers are held at once for some labellings: 32 MB."""

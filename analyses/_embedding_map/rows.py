@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError, ShapeError
 from concepttransfer.features import Features
-from concepttransfer.resampling import Ints
+from concepttransfer.statistics.resampling import Ints
 
 FEWEST = 4
 """A map of fewer pictures shows nothing."""

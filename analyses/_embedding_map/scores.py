@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.resampling import Ints
 from concepttransfer.statistics import LEVEL, Floats, permutation_p
+from concepttransfer.statistics.resampling import Ints
 
 from .groups import Grouping
 from .measures import adjusted_rand, agreement, chance_of_purity, in_blocks, mutual_information, purity, silhouettes

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.resampling import Ints
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ints
 
 from .measures import silhouettes
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from concepttransfer import ranking
-from concepttransfer.claims import is_random
-from concepttransfer.ranking import Ranked
-from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, signed, two
+from concepttransfer.result import ranking
+from concepttransfer.result.ranking import Ranked
+from concepttransfer.result.wording import MICROWORLD, beside, is_microworld, percent, signed, two
+from concepttransfer.statistics.claims import is_random
 
 from .claims import LEANING
 from .groups import CATEGORY, CLASS, PERCEPTION

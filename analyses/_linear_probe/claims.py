@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concepttransfer.claims import ABOVE, CHANCE, Claim, corrected
-from concepttransfer.resampling import Ratio, Sampled, resample
 from concepttransfer.statistics import Floats, permutation_p
+from concepttransfer.statistics.claims import ABOVE, CHANCE, Claim, corrected
+from concepttransfer.statistics.resampling import Ratio, Sampled, resample
 
 from .._awa_errors import estimates as est
 from .._awa_errors.chance import Naming

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random, layer_of, stem
-from concepttransfer.figures import FAINT, INK, MUTED, Look, looks, looks_of, titled
-from concepttransfer.wording import percent, signed, two
+from concepttransfer.result.figures import FAINT, INK, MUTED, Look, looks, looks_of, titled
+from concepttransfer.result.wording import percent, signed, two
+from concepttransfer.statistics.claims import is_random, layer_of, stem
 
 from .._awa_errors.figures import THESE
 from . import claims

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from concepttransfer.resampling import Ratio
 from concepttransfer.scoring.prompt_readings import CUT, NO_PROMPT, WHOLE, PromptReadings
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ratio
 
 from .._caption_scores.claims import control
 from .._runoff.presence import Share, shares

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from concepttransfer.figures import FAINT, INK, MUTED, PICTURE, show_picture, titled
+from concepttransfer.result.figures import FAINT, INK, MUTED, PICTURE, show_picture, titled
 
 from .table import layers_shown
 

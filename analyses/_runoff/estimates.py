@@ -7,9 +7,9 @@ from itertools import product
 
 import numpy as np
 
-from concepttransfer.resampling import Ratio
 from concepttransfer.scoring.token_scores import BLANK, NONE, OTHER, PICTURE
 from concepttransfer.statistics import MEASURABLE_ROWS, Floats
+from concepttransfer.statistics.resampling import Ratio
 
 from .._caption_scores.claims import control
 from .presence import shares, table

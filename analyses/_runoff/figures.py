@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.figures import INK, MUTED, Look, looks, titled
+from concepttransfer.result.figures import INK, MUTED, Look, looks, titled
 from concepttransfer.scoring.token_scores import BLANK, OTHER
 
 from . import estimates as est

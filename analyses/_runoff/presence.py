@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from concepttransfer.resampling import Ratio
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.resampling import Ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from concepttransfer.claims import ABOVE, CHANCE, Claim
-from concepttransfer.resampling import Ratio, Sampled, p_zeros, resample
 from concepttransfer.statistics import MEASURABLE_ROWS, Estimate, Floats, false_discovery
+from concepttransfer.statistics.claims import ABOVE, CHANCE, Claim
+from concepttransfer.statistics.resampling import Ratio, Sampled, p_zeros, resample
 
 Key = tuple[str, str, str]
 """System, group and measure."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from concepttransfer.figures import INK, MOST_LINES, MUTED, PICTURE, WRONG, show_picture, titled
+from concepttransfer.result.figures import INK, MOST_LINES, MUTED, PICTURE, WRONG, show_picture, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from concepttransfer import ranking
-from concepttransfer.ranking import Ranked
+from concepttransfer.result import ranking
+from concepttransfer.result.ranking import Ranked
+from concepttransfer.result.wording import MICROWORLD, beside, is_microworld, percent, signed
 from concepttransfer.scoring.token_scores import BLANK, NONE, OTHER
-from concepttransfer.wording import MICROWORLD, beside, is_microworld, percent, signed
 
 from . import estimates as est
 from .truth import CLASSES

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from concepttransfer.claims import AT, layer_of, stem
-from concepttransfer.figures import INK, SEQUENTIAL, titled
-from concepttransfer.wording import two
+from concepttransfer.result.figures import INK, SEQUENTIAL, titled
+from concepttransfer.result.wording import two
+from concepttransfer.statistics.claims import AT, layer_of, stem
 
 from . import measures as m
 

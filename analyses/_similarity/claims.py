@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from concepttransfer.claims import is_control, is_random
 from concepttransfer.statistics import (
     MEASURABLE_ROWS,
     Estimate,
     Floats,
     false_discovery,
 )
+from concepttransfer.statistics.claims import is_control, is_random
 from concepttransfer.stitching import StitchingLoss
 
 from . import measures as m

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from concepttransfer.claims import is_random
-from concepttransfer.figures import INK, MUTED, SEQUENTIAL, colours, titled
-from concepttransfer.wording import two
+from concepttransfer.result.figures import INK, MUTED, SEQUENTIAL, colours, titled
+from concepttransfer.result.wording import two
+from concepttransfer.statistics.claims import is_random
 
 from . import claims as c
 from . import measures as m

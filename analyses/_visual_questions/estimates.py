@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concepttransfer.answering import BLIND
-from concepttransfer.claims import CHANCE, Claim, is_random
-from concepttransfer.resampling import Ratio, Sampled, resample
 from concepttransfer.statistics import (
     MEASURABLE_CLUSTERS,
     MEASURABLE_ROWS,
@@ -19,6 +17,8 @@ from concepttransfer.statistics import (
     Floats,
     false_discovery,
 )
+from concepttransfer.statistics.claims import CHANCE, Claim, is_random
+from concepttransfer.statistics.resampling import Ratio, Sampled, resample
 
 ALL = "all"
 WHOLE = "accuracy of the whole text"

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.answering import BLIND
-from concepttransfer.claims import is_random
-from concepttransfer.figures import (
+from concepttransfer.result.figures import (
     FAINT,
     INK,
     MOST_LINES,
@@ -24,7 +23,8 @@ from concepttransfer.figures import (
     show_picture,
     titled,
 )
-from concepttransfer.wording import percent
+from concepttransfer.result.wording import percent
+from concepttransfer.statistics.claims import is_random
 
 from . import estimates as est
 from .words import after

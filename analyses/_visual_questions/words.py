@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from concepttransfer import ranking
 from concepttransfer.answering import BLIND
-from concepttransfer.ranking import Ranked
-from concepttransfer.wording import MICROWORLD, is_microworld, percent
+from concepttransfer.result import ranking
+from concepttransfer.result.ranking import Ranked
+from concepttransfer.result.wording import MICROWORLD, is_microworld, percent
 
 if TYPE_CHECKING:
     from ..visual_questions import VisualQuestions

@@ -13,12 +13,12 @@ import typer
 
 from concepttransfer import analysis
 from concepttransfer.analysis import Of, Spec
-from concepttransfer.claims import stem
 from concepttransfer.errors import BadInputError, UnknownNameError
 from concepttransfer.processes import is_main
 from concepttransfer.provenance import provenance
 from concepttransfer.report.gather import Saved
 from concepttransfer.result import Result
+from concepttransfer.statistics.claims import stem
 from concepttransfer.study import Study, load_study
 from concepttransfer.study import saved as store
 from concepttransfer.study.plan import plan

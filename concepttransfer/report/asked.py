@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..figures import Look, looks_of
+from ..result.figures import Look, looks_of
 from .gather import Saved
 
 _SHAPES = {

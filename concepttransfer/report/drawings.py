@@ -60,7 +60,7 @@ def print_files(figure: Figure, box: Bbox, folder: Path, name: str, *, page: Pat
     """Write `NAME.png`, 300 dots an inch at the width of a page or less, and `NAME.pdf`; gives links from `page`."""
     import matplotlib
 
-    from ..figures import style
+    from ..result.figures import style
 
     folder.mkdir(parents=True, exist_ok=True)
     sharp = DPI * min(1.0, PAGE_INCHES / box.width)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..figures import Look
+    from ..result.figures import Look
 
 COLUMNS = ("encoder", "seed", "step", "loss", "validation_loss", "lr")
 """The columns of each `fits/*.csv`: a row for each step that was noted; `validation_loss` where it was measured."""
@@ -69,7 +69,7 @@ def draw(frame: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from ..figures import MUTED, finish, looks_of, style
+    from ..result.figures import MUTED, finish, looks_of, style
 
     listed = [name for name in palette if name in set(frame["encoder"])]
     names = list(dict.fromkeys([*listed, *sorted(frame["encoder"])]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInputError
-from ..wording import MICROWORLD
+from ..result.wording import MICROWORLD
 from . import fits
 from .drawings import Drawn, drawn
 from .gather import Saved
@@ -21,7 +21,7 @@ from .text import paragraphs, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..live import Live
+    from ..result.live import Live
 
 ROWS_SHOWN = 100
 """So many measured rows are shown; the files beside the page hold all."""

@@ -64,7 +64,7 @@ def settle(figure: Figure) -> Bbox:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
-    from ..figures import style
+    from ..result.figures import style
 
     with warnings.catch_warnings(), style():
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
@@ -113,7 +113,7 @@ def _is_text(artist: Artist) -> bool:
 def _drawn(figure: Figure, key: str, box: Bbox) -> str:
     import matplotlib
 
-    from ..figures import style
+    from ..result.figures import style
 
     page = io.StringIO()
     with warnings.catch_warnings(), style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..claims import AT, layer_of, stem
 from ..encoders.spec import EncoderSpec
 from ..errors import BadInputError, UnknownNameError
+from ..statistics.claims import AT, layer_of, stem
 
 if TYPE_CHECKING:
     from .study import Study

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import analysis
-from ..claims import is_control
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError, suggestion
 from ..report.gather import Broken, Saved, gather
-from ..result_files import about
+from ..result.files import about
+from ..statistics.claims import is_control
 from .every import default_folder
 from .run_analysis import run_analysis
 

@@ -9,8 +9,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..claims import stem
 from ..errors import BadInputError, ConceptTransferError, MissingResourceError, UnknownNameError
+from ..statistics.claims import stem
 from ..storage import write_text
 from . import imports, layers, pipeline
 from .file import STUDIES, StudySpec, find_study, read_study

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ShapeError
-from .statistics import LEVEL, MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Floats, bca, permutation_p
+from ..errors import ShapeError
+from .estimate import LEVEL, MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Floats, bca, permutation_p
 
 Ints = NDArray[np.int64]
 Unit = Literal["classes", "pictures"]

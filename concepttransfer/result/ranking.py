@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .claims import is_random
+from ..statistics.claims import is_random
 from .wording import MICROWORLD, beside, is_microworld
 
 if TYPE_CHECKING:

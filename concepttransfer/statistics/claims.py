@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .statistics import Estimate, false_discovery
+from .estimate import Estimate, false_discovery
 
 ABOVE = ", above chance"
 """The end of a measure from which chance was taken off."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .claims import is_random, layer_of, learnt, stem
+from ..statistics.claims import is_random, layer_of, learnt, stem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from . import storage
-from .errors import BadInputError, UnknownNameError
-from .result_files import (
+from .. import storage
+from ..errors import BadInputError, UnknownNameError
+from ..tables import conform, read_table, write_table
+from .files import (
     about,
     keep_other_files,
     picture_suffix,
@@ -22,7 +23,6 @@ from .result_files import (
     write_arrays,
     write_pictures,
 )
-from .tables import conform, read_table, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -320,6 +320,6 @@ def _same_arrays(a: Mapping[str, np.ndarray[Any, Any]], b: Mapping[str, np.ndarr
 
 
 def _type_of(kind: str) -> type[Result]:
-    from .analysis import get
+    from ..analysis import get
 
     return get(kind).result_type

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import storage
-from .errors import BadInputError
-from .tables import read_table, write_table
+from .. import storage
+from ..errors import BadInputError
+from ..tables import read_table, write_table
 
 if TYPE_CHECKING:
     import numpy as np
