@@ -1,7 +1,8 @@
 """How a score of a whole set of captions would come out with other pictures and other seeds.
 
-`concepttransfer.statistics.resampling` is about ratios of sums; BLEU and METEOR are other functions of sums over pictures. Given
-the function, the same estimates follow: pictures are drawn, the sums are made anew, and the function is taken of them.
+`concepttransfer.statistics.resampling` is about ratios of sums; BLEU and METEOR are other functions of sums over
+pictures. Given the function, the same estimates follow: pictures are drawn, the sums are made anew, and the function is
+taken of them.
 """
 
 from __future__ import annotations
