@@ -24,7 +24,8 @@ def minimise(problems: Problems, start: Tensor | None, tolerance: float, max_ste
 
     Args:
         problems: what to minimise.
-        start: [r + 1, m, C], where all strengths begin; None: at the best of several solutions by least squares.
+        start: [r + 1, m, C], where all strengths begin; None: at the best of several solutions by least squares, or
+            without weights where problems are binary: of these there are many, and comparing costs more than it saves.
         tolerance: a problem is done when what is left to gain, as its curvature says, is less than this share of what
             was gained over no weights.
         max_steps: when to stop at the latest.
@@ -34,6 +35,8 @@ def minimise(problems: Problems, start: Tensor | None, tolerance: float, max_ste
     """
     import torch
 
+    if start is None and problems.binary:
+        start = problems.origin()
     state = _State(problems, begin(problems) if start is None else start.to(problems.dtype).repeat(1, problems.k, 1))
     found = torch.empty_like(state.at)
     values = torch.empty_like(state.value)
