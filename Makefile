@@ -12,10 +12,10 @@ demo: $(INSTALLED)
 	$(BIN)/concepttransfer awa-errors --encoder beit --encoder beit-random --encoder clip --encoder clip-random --limit 500 --out runs/demo
 
 test: $(TESTABLE) browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(TESTABLE) browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --fail-on-skip
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --fail-on-skip
 
 lint: $(TESTABLE)
 	$(BIN)/ruff check .

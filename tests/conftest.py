@@ -11,6 +11,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores
 
 ROOT = Path(__file__).parents[1]
 
+LONGEST = ("contract", "report_browser", "notebooks", "many_processes", "reproduce", "training", "linear_probe")
+"""Files that begin first, so that no worker is left with one of them while the other has nothing to do."""
+
+
+def pytest_collection_modifyitems(items):
+    names = [f"test_{name}" for name in LONGEST]
+    items.sort(key=lambda item: names.index(item.path.stem) if item.path.stem in names else len(names))
+
 
 def real_folder() -> Path:
     """The folder of real photographs, weights and texts, whether it is there or not."""

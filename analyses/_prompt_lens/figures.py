@@ -118,16 +118,12 @@ def cuts(result: PromptLens) -> Figure:
         _by_position(left, result, encoder, _aside(number, len(encoders)))
         _whole(right, result, encoder, number)
     left.axhline(0, color=MUTED, lw=1.2, zorder=0)
-    left.annotate(
-        "chance", (1, 0), (0, -10), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
-        color=MUTED, fontsize=8,
-    )  # fmt: skip
-    left.set_title("one position cut: nats a caption loses")
+    left.set_title("one position cut: nats a caption loses (0: chance)")
     left.set_xlabel("position of the prompt")
     left.grid(axis="y")
     left.xaxis.get_major_locator().set_params(integer=True)
     right.axvline(0, color=MUTED, lw=1.2, zorder=0)
-    right.set_title("all cut")
+    right.set_title("all cut (0: chance)")
     right.set_xlabel("nats a caption loses")
     _lines(right, encoders)
     n = result.provenance["pictures"]

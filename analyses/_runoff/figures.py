@@ -34,9 +34,7 @@ def positions(result: Runoff) -> Figure:
         for number, encoder in enumerate(result.encoders):
             _line(axes, result, encoder, over, number)
         axes.axhline(0, color=MUTED, lw=1.2, zorder=0)
-        axes.annotate("chance", (1, 0), (0, -10), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      ha="right", color=MUTED, fontsize=8)  # fmt: skip
-        axes.set_title(PANELS[over])
+        axes.set_title(f"{PANELS[over]} (0: chance)")
         axes.set_xlabel("word of the caption")
         axes.grid(axis="y")
         axes.xaxis.get_major_locator().set_params(integer=True)
