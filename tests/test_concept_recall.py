@@ -448,6 +448,7 @@ def test_the_tagger_is_in_all_that_is_said(three, monkeypatch, tmp_path):
 def test_a_result_comes_back_as_it_was(three, tmp_path):
     _, _, result = three
     again = ConceptRecall.load(result.save(tmp_path / "result"))
+    assert again.wanted_pictures() == result.wanted_pictures()
     assert again == result
     assert again.summary() == result.summary()
     assert again.headline().equals(result.headline())
