@@ -6,6 +6,14 @@ from typing import Any
 
 from .processes import is_main
 
+_hidden = False
+
+
+def hide() -> None:
+    """From now on this process shows no bar: another one does."""
+    global _hidden
+    _hidden = True
+
 
 def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
     """A tqdm bar on standard error that shows itself after two seconds; `quiet` hides it.
@@ -28,7 +36,7 @@ def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, in
         unit=f" {unit}" if unit != "B" else unit,
         unit_scale=unit == "B",
         delay=0 if initial else 2,
-        disable=quiet or not is_main(),
+        disable=quiet or _hidden or not is_main(),
         dynamic_ncols=True,
         leave=False,
     )

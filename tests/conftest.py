@@ -11,8 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores
 
 ROOT = Path(__file__).parents[1]
 
-LONGEST = ("contract", "report_browser", "notebooks", "many_processes", "reproduce", "training", "linear_probe")
-"""Files that begin first, so that no worker is left with one of them while the other has nothing to do."""
+LONGEST = ("many_processes", "contract", "report_browser", "notebooks", "reproduce", "training", "linear_probe")
+"""Files that begin first, so that no worker is left with one of them while the other has nothing to do.
+
+The very first forks: what it forks must not come from a process whose libraries have started threads.
+"""
 
 
 def pytest_collection_modifyitems(items):

@@ -125,7 +125,7 @@ def test_the_command_of_the_analysis_and_the_report_save_the_same(plugins, study
     calls = plugins("one")
     words = ["--encoder", "beit", "--limit", "12", "--quiet"]
     assert main(["one", *words]) == 0
-    assert main(["report", "--all", *words]) == 0
+    assert main(["report", "--all", *words, "--jobs", "1"]) == 0
     assert len(calls()) == 1
     assert "one on test: reused" in capsys.readouterr().out
 
@@ -136,7 +136,7 @@ def test_one_that_fails_loses_no_other(plugins, study, tmp_path, capsys):
     plugins("lacks", body="raise MissingResourceError('Get <b>weights</b> first.')")
     plugins("no-role", role="nobody")
     plugins("works")
-    assert main(["report", "--all", "--encoder", "beit", "--limit", "12", "--quiet"]) == 1
+    assert main(["report", "--all", "--encoder", "beit", "--limit", "12", "--quiet", "--jobs", "1"]) == 1
     said = capsys.readouterr().out
     for text in (
         "broken: left out (The analysis `broken` (plugin_broken:run) is broken: ZeroDivisionError",
@@ -171,7 +171,7 @@ def test_a_stopped_run_goes_on(plugins, study):
 def test_no_result_at_all_says_every_reason(plugins, study, tmp_path):
     plugins("lacks", body="raise MissingResourceError('Get weights first.')")
     with pytest.raises(BadInputError, match="None of 1 analyses gave a result:\n  lacks on test: Get weights first"):
-        report_study(study, encoders=["beit"])
+        report_study(study, encoders=["beit"], jobs=1)
     assert not (tmp_path / "runs" / "report").exists()
     with pytest.raises(UnknownNameError, match="beit"):
         report_study(study, encoders=["biet"])
@@ -203,7 +203,7 @@ def test_the_plan_computes_nothing(plugins, capsys):
 
 def test_programs_are_told_every_outcome(plugins, capsys):
     plugins("one")
-    assert main(["report", "--all", "--encoder", "beit", "--limit", "12", "--json"]) == 0
+    assert main(["report", "--all", "--encoder", "beit", "--limit", "12", "--json", "--jobs", "1"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["report"].endswith("index.html")
     assert [(one["name"], one["how"]) for one in said["analyses"]] == [("one on test", "computed")]

@@ -32,6 +32,12 @@ def report(
     every: Annotated[
         bool, typer.Option("--all", help="Run every analysis of the study that has no result yet; then make the page.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="With --all: processes that work side by side. Default: on the CPU one a core, up to 4; else 1.", min=1
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the page goes.", file_okay=False)] = OUT,
 ) -> None:
     """Gather saved results into one page, with every table and figure as files beside it.
@@ -45,9 +51,9 @@ def report(
     A first look: concepttransfer report --all --encoder beit --limit 200
     """
     if every:
-        _whole(run, study or "microworld", folders, out)
+        _whole(run, study or "microworld", folders, out, jobs)
         return
-    if given := [name for name in ONLY_WITH_ALL if getattr(run, name)]:
+    if given := [*(name for name in ONLY_WITH_ALL if getattr(run, name)), *(["jobs"] if jobs else [])]:
         flag = f"--{given[0].replace('_', '-')}"
         raise BadInputError(f"{flag} is about what is run. Give --all, or name folders of saved results.")
     from concepttransfer.report import build
@@ -57,7 +63,7 @@ def report(
     show_json({"report": str(page)}) if run.json else say(f"Report: {page}")
 
 
-def _whole(run: Run, name: str, folders: Sequence[Path] | None, out: Path) -> None:
+def _whole(run: Run, name: str, folders: Sequence[Path] | None, out: Path, jobs: int | None) -> None:
     if folders:
         raise BadInputError("With --all results are saved below runs/ and read from there. Leave the folders out.")
     study = run.opened(name, stage="report")
@@ -73,6 +79,7 @@ def _whole(run: Run, name: str, folders: Sequence[Path] | None, out: Path) -> No
         out=out,
         seed=run.seed,
         force=run.force,
+        jobs=jobs,
         told=(lambda outcome: None) if run.json else _tell,
     )
     if run.json:

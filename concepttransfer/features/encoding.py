@@ -7,9 +7,11 @@ do several processes, each of which takes shards that are missing and that no ot
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -133,6 +135,7 @@ class _Work:
             batch_sampler=batches,  # type: ignore[arg-type]  # ranges are sequences of row numbers
             num_workers=_workers(self.job, sum(self._n_rows(number) for number in pieces.missing)),
             collate_fn=collate,
+            worker_init_fn=_leave_quietly,
             pin_memory=getattr(device, "type", "cpu") == "cuda",
         )
 
@@ -187,6 +190,16 @@ def _features(job: Job, inputs: Tensor, ids: list[str]) -> NDArray[Any]:
         message = f"{job.encoder.id} gives `{ids[row]}` a value ({largest:.3g}) that {job.dtype} cannot hold. "
         raise BadInputError(message + "Encode with dtype float32, or check the weights if that fails too.")
     return stored.numpy()
+
+
+def _leave_quietly(number: int) -> None:
+    """A process that reads pictures does not complain when the command ends while it hands one over."""
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, ConnectionError | EOFError):
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = tell
 
 
 def _workers(job: Job, n_rows: int) -> int:

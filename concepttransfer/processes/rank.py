@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+_sharing = 1
+"""How many processes that were started by one command share this machine's cores with this one, itself included."""
+
 
 def count() -> int:
     """How many processes run this command together (`WORLD_SIZE`); 1 for a command started by itself."""
@@ -28,7 +31,13 @@ def device_index() -> int:
 def usable_cores() -> int:
     """How many processor cores this process may use: its share of those that it and its neighbours are given."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(given // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    return max(given // (int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * _sharing), 1)
+
+
+def share_cores(n: int) -> None:
+    """From now on this process is one of `n` helpers of a command, and uses its share of the cores."""
+    global _sharing
+    _sharing = n
 
 
 def place() -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
 from ..processes import is_main
+from ..processes.crew import helpers
 from ..study.every import Outcome, run_every, tasks
 from .gather import Broken
 from .page import build
@@ -39,6 +40,7 @@ def report_study(
     out: Path = Path("runs/report"),
     seed: int = 0,
     force: bool = False,
+    jobs: int | None = None,
     options: Mapping[str, Any] | None = None,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> StudyReport:
@@ -55,6 +57,7 @@ def report_study(
         out: where the page goes.
         seed: of the analyses' draws.
         force: compute results again that are saved already.
+        jobs: processes that work side by side; None: on the CPU one a core, up to four; with a GPU one.
         options: of analyses, by name; each analysis takes those that it has.
         told: called with the outcome of each analysis as it is known.
 
@@ -66,7 +69,9 @@ def report_study(
     for outcome in left:
         told(outcome)
     given = {"seed": seed, **(options or {})}
-    outcomes = [*left, *run_every(study, todo, study.with_twins(named), options=given, force=force, told=told)]
+    jobs = jobs or helpers(study.settings.torch_device())
+    every = study.with_twins(named)
+    outcomes = [*left, *run_every(study, todo, every, options=given, runs=runs, force=force, jobs=jobs, told=told)]
     folders = [outcome.folder for outcome in outcomes if outcome.folder is not None]
     without = [Broken(outcome.name, outcome.reason) for outcome in outcomes if outcome.folder is None]
     if not folders:

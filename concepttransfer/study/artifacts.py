@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..analysis import Of
@@ -54,14 +55,18 @@ def _prompt_readings(study: Study, encoders: Sequence[str], selection: Selection
     return [one for name in encoders for one in prompt_readings(study, name, selection)]
 
 
-def _results(study: Study, encoders: Sequence[str], selection: Selection, kind: str = Of.default) -> Any:
+def _results(
+    study: Study, encoders: Sequence[str], selection: Selection, kind: str = Of.default, runs: Path | None = None
+) -> Any:
+    """Of all encoders in one; one that is saved below `runs` and would come out the same is read."""
     from .. import analysis
-    from .run_analysis import run_analysis
+    from .run_analysis import Prepared
 
     spec = analysis.get(kind)
     if spec.of:
         raise BadInputError(f"`{kind}` is about results of other analyses. Name one of those, such as `{Of.default}`.")
-    return [run_analysis(study, spec, encoders, selection, {})]
+    prepared = Prepared(study, spec, encoders, selection, {})
+    return [(prepared.saved_below(runs / kind) if runs else None) or prepared.run()]
 
 
 def _splits(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
@@ -105,14 +110,29 @@ MAKERS: dict[str, Maker] = {
     "Transfer": _transfers,
 }
 """By the name of the artifact's type."""
+LONG = ("Captions", "Answers", "Features", "Splits", "TokenScores", "PromptReadings", "JudgeScores", "ExternalScores")
+"""Those that take long. What is made for one encoder is kept in the cache, so each can be made by itself before."""
 WITHOUT: dict[str, Maker] = {"Captions": _captions_there}
 """The same for artifacts that the analysis can do without, where making them all could take a fit."""
 
 
 def make(
-    study: Study, artifact: Artifact, encoders: Sequence[str], selection: Selection, options: Mapping[str, Any]
+    study: Study,
+    artifact: Artifact,
+    encoders: Sequence[str],
+    selection: Selection,
+    options: Mapping[str, Any],
+    runs: Path | None = None,
 ) -> Any:
-    """One artifact that an analysis names, built where it is missing; its options say which Results it is about.
+    """One artifact that an analysis names, built where it is missing.
+
+    Args:
+        study: whose artifact it is.
+        artifact: what the analysis says of it.
+        encoders: all those that it is about.
+        selection: the data.
+        options: of the analysis; they say which Results it is about.
+        runs: where Results that are saved already may lie.
 
     Raises:
         ConceptTransferError: a study cannot make it.
@@ -125,7 +145,7 @@ def make(
             f"An analysis asks for `{kind}`, which a study cannot make. It makes: {', '.join(MAKERS)}."
         )
     try:
-        named = {"kind": artifact.of.kind(options)} if artifact.of else {}
+        named = {"kind": artifact.of.kind(options), "runs": runs} if artifact.of else {}
         maker = WITHOUT.get(kind, MAKERS[kind]) if artifact.optional else MAKERS[kind]
         made = maker(study, encoders, selection, **named)
     except BadInputError:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .. import analysis
 from ..errors import BadInputError, ConceptTransferError
 from ..processes import is_main
+from ..processes.crew import crew
 from ..progress import progress
-from ..result import Result
-from . import pipeline
-from .run_analysis import Prepared
+from .artifacts import LONG, make
+from .run_analysis import Prepared, saved_result
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -113,7 +115,9 @@ def run_every(
     encoders: Sequence[str],
     *,
     options: Mapping[str, Any],
+    runs: Path = Path("runs"),
     force: bool = False,
+    jobs: int = 1,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Run what is missing, each saved as soon as it is there. One that fails takes no other with it.
@@ -123,50 +127,88 @@ def run_every(
         todo: from `tasks`.
         encoders: with their random controls.
         options: by name; each analysis takes those that it has.
+        runs: the folder of all results.
         force: compute results again that are saved already; their artifacts are reused.
-        told: called with each outcome.
+        jobs: processes that work side by side; 1: this one alone.
+        told: called with each outcome as it is known.
+
+    Returns:
+        The outcomes, in the order of `todo`.
     """
-    outcomes = []
-    stages = list(_stages(todo, encoders))
-    with progress(len(stages) + len(todo), "report", unit="step", quiet=study.settings.quiet) as bar:
-        for what, encoder, selection in stages:
-            bar.set_description(f"{what} of {encoder} on {selection.name}")
-            with contextlib.suppress(ConceptTransferError):  # the analysis that needs it says so
-                _make(study, what, encoder, selection)
+    every = _Every(study, tuple(todo), tuple(encoders), dict(options), runs, force)
+    outcomes = dict[int, Outcome]()
+    with _bar(every) as bar, crew(every, jobs) as hands:
+        for _ in hands.each(_make, every.stages, lambda stage: bar.set_description(every.said(stage))):
             bar.update()
-        for number, task in enumerate(todo, start=1):
-            bar.set_description(f"analysis {number} of {len(todo)}: {task.name}")
-            outcomes.append(_outcome(study, task, encoders, options, force))
-            told(outcomes[-1])
-            bar.update()
-    return outcomes
+        for numbers in every.in_turn():
+            for number, outcome in hands.each(_outcome, numbers, lambda n: bar.set_description(todo[n].name)):
+                outcomes[number] = outcome
+                told(outcome)
+                bar.update()
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
-def _stages(todo: Sequence[Task], encoders: Sequence[str]) -> Iterator[tuple[str, str, Selection]]:
-    """What takes long before any analysis, an encoder at a time, so that the bar's ending time means something."""
-    seen = set()
-    for task in todo:
-        kinds = {artifact.kind.__name__ for artifact in task.spec.artifacts}
-        for what in ("captions", "answers"):
-            for encoder in encoders:
-                step = (what, encoder, task.selection.name)
-                if what.capitalize() in kinds and step not in seen:
-                    seen.add(step)
-                    yield what, encoder, task.selection
+def _bar(every: _Every) -> Any:
+    quiet = every.study.settings.quiet
+    return progress(len(every.stages) + len(every.todo), "report", unit="step", quiet=quiet)
 
 
-def _make(study: Study, what: str, encoder: str, selection: Selection) -> Any:
-    if what == "captions":
-        return pipeline.captions(study, encoder, selection)
-    from .answers import answers
+class _Stage(NamedTuple):
+    """One artifact of one encoder, as the first analysis that names it does."""
 
-    return answers(study, encoder, selection)
+    task: int
+    artifact: int
+    encoder: str
 
 
-def _outcome(study: Study, task: Task, encoders: Sequence[str], options: Mapping[str, Any], force: bool) -> Outcome:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class _Every:
+    """All that is to be run, for whoever takes a piece of it."""
+
+    study: Study
+    todo: tuple[Task, ...]
+    encoders: tuple[str, ...]
+    options: dict[str, Any]
+    runs: Path
+    force: bool
+
+    @cached_property
+    def stages(self) -> list[_Stage]:
+        """What takes long before any analysis, an encoder at a time, so that the bar's ending time means something."""
+        found = dict[tuple[str, str, str], _Stage]()
+        for number, task in enumerate(self.todo):
+            for n, artifact in enumerate(task.spec.artifacts):
+                for encoder in self.encoders if artifact.kind.__name__ in LONG else ():
+                    what = (artifact.kind.__name__, task.selection.name, encoder)
+                    found.setdefault(what, _Stage(number, n, encoder))
+        return sorted(found.values(), key=lambda stage: LONG.index(self._kind(stage)))
+
+    def _kind(self, stage: _Stage) -> str:
+        return self.todo[stage.task].spec.artifacts[stage.artifact].kind.__name__
+
+    def said(self, stage: _Stage) -> str:
+        """A stage in words: `token scores of beit on test`."""
+        kind = re.sub(r"(?<!^)(?=[A-Z])", " ", self._kind(stage)).lower()
+        return f"{kind} of {stage.encoder} on {self.todo[stage.task].selection.name}"
+
+    def in_turn(self) -> tuple[list[int], list[int]]:
+        """The numbers of the analyses; those about results of others come when these are there."""
+        about_results = [number for number, task in enumerate(self.todo) if task.spec.of]
+        return [number for number in range(len(self.todo)) if number not in about_results], about_results
+
+
+def _make(every: _Every, stage: _Stage) -> None:
+    """Make an artifact, which is kept in the cache; where that fails, the analysis that needs it says so."""
+    task = every.todo[stage.task]
+    with contextlib.suppress(Exception):
+        make(every.study, task.spec.artifacts[stage.artifact], [stage.encoder], task.selection, {})
+
+
+def _outcome(every: _Every, number: int) -> Outcome:
+    """Run one analysis, unless its result is there."""
+    task, start = every.todo[number], time.perf_counter()
     try:
-        how = _run(study, task, encoders, options, force)
+        how = _run(every, task)
     except ConceptTransferError as error:
         return Outcome(task.name, "left out", str(error), seconds=time.perf_counter() - start)
     except Exception as error:
@@ -175,21 +217,18 @@ def _outcome(study: Study, task: Task, encoders: Sequence[str], options: Mapping
     return Outcome(task.name, how, folder=task.folder, seconds=time.perf_counter() - start)
 
 
-def _run(study: Study, task: Task, encoders: Sequence[str], options: Mapping[str, Any], force: bool) -> How:
-    own = {option.name: options[option.name] for option in task.spec.options if option.name in options}
-    prepared = Prepared(study, task.spec, encoders, task.selection, own)
-    if not force and is_saved(task.folder, prepared.key):
+def _run(every: _Every, task: Task) -> How:
+    own = {option.name: every.options[option.name] for option in task.spec.options if option.name in every.options}
+    prepared = Prepared(every.study, task.spec, every.encoders, task.selection, own, every.runs)
+    if not every.force and is_saved(task.folder, prepared.key):
         return "reused"
     result = prepared.run()
     if is_main():
         result.save(task.folder)
-        study.save_fits(result, task.folder)
+        every.study.save_fits(result, task.folder)
     return "computed"
 
 
 def is_saved(folder: Path, key: str) -> bool:
     """Whether a folder holds, whole, the result of this key."""
-    try:
-        return Result.load(folder).provenance.get("key") == key
-    except (ConceptTransferError, OSError, ValueError):
-        return False
+    return saved_result(folder, key) is not None

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConceptTransferError
 from ..progress import progress
 from ..provenance import provenance
+from ..result import Result
+from ..result.files import about
 from .artifacts import make
 from .result_key import result_key
 from .selection import Selection
 
 if TYPE_CHECKING:
     from ..analysis import Spec
-    from ..result import Result
     from .study import Study
 
 
@@ -34,22 +37,33 @@ class Prepared:
     """One analysis with the artifacts that it names, built: what it would give is known by `key` before it is run."""
 
     def __init__(
-        self, study: Study, spec: Spec, encoders: Sequence[str], selection: Selection, options: dict[str, Any]
+        self,
+        study: Study,
+        spec: Spec,
+        encoders: Sequence[str],
+        selection: Selection,
+        options: dict[str, Any],
+        runs: Path | None = None,
     ) -> None:
-        """Build the artifacts.
+        """Build the artifacts; Results that are saved below `runs` already are read.
 
         Raises:
             ConceptTransferError: something that they need is missing.
         """
         self.study, self.spec, self.encoders, self.selection = study, spec, encoders, selection
         self.options = {option.name: option.default for option in spec.options} | options
-        self.artifacts = [make(study, artifact, encoders, selection, self.options) for artifact in spec.artifacts]
+        self.artifacts = [make(study, one, encoders, selection, self.options, runs) for one in spec.artifacts]
         self.inputs = [i for artifact in self.artifacts if artifact is not None for i in _ids(artifact)]
 
     @cached_property
     def key(self) -> str:
         """Names the result: another one where anything that changes a number is another."""
         return result_key(self.study, self.spec, self.encoders, self.selection, self.options, self.inputs)
+
+    def saved_below(self, folder: Path) -> Result | None:
+        """What `run` would give, where it is saved in some folder below this one; else None."""
+        found = (saved_result(path.parent, self.key) for path in sorted(folder.glob("*/result.json")))
+        return next((result for result in found if result is not None), None)
 
     def run(self) -> Result:
         """The result, with provenance and thumbnails."""
@@ -81,6 +95,14 @@ class Prepared:
             licence=selection.manifest.source.get("licence", ""),
             key=self.key,
         )
+
+
+def saved_result(folder: Path, key: str) -> Result | None:
+    """The result in a folder, if it is whole and has this key."""
+    try:
+        return Result.load(folder) if about(folder)["provenance"].get("key") == key else None
+    except (ConceptTransferError, OSError, ValueError):
+        return None
 
 
 def _described(study: Study, name: str) -> str:

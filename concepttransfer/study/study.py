@@ -67,6 +67,10 @@ class Study:
         self.settings = settings
         self._families = families
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the language model: another process loads its own."""
+        return {name: value for name, value in vars(self).items() if name != "language_model"}
+
     @property
     def name(self) -> str:
         """The study's name, printed beside every result."""
