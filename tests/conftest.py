@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores: threads of each would only wait
+for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # numba would set OpenMP's threads for torch as well
+    os.environ.setdefault(_name, "1")  # several workers share the cores: threads of each would only wait
 
 ROOT = Path(__file__).parents[1]
 
