@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from benchmarks.measure import REAL, NotHere, NotTheSame, Sides, megabytes, seconds, timed
 from benchmarks.record import Measurement, at_least, rate
 from concepttransfer.inputs import Items, collate
+from concepttransfer.microworld.data import forget_drawn
 from concepttransfer.training.sources import OnlineFeatures, StoredFeatures
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class EncodedInEveryStep(OnlineFeatures):
         super().__init__(encoder, manifest)
         items = Items.of(manifest, encoder)
         workers = max(len(os.sched_getaffinity(0)) - 1, 1)
-        self._coming = iter(DataLoader(items, batch_sampler=batches, num_workers=workers, collate_fn=collate))  # type: ignore[arg-type]
+        self._coming = iter(DataLoader(items, batch_sampler=batches, num_workers=workers, collate_fn=collated))  # type: ignore[arg-type]
 
     def batch(self, rows: Any) -> Tensor:
         """Features of the next batch."""
@@ -78,6 +79,12 @@ class EncodedInEveryStep(OnlineFeatures):
             raise NotTheSame("The fit asks for other rows than were planned.")
         features: Tensor = self._encoder.encode(pictures)
         return features
+
+
+def collated(items: Any) -> Any:
+    """A batch. Pictures of the microworld that were drawn for it are not kept: photographs are not either."""
+    forget_drawn()
+    return collate(items)
 
 
 def prepare(fit: Fit, folder: Path) -> Sides:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -24,6 +24,9 @@ PICTURE_SIZE = 96
 SPLITS: Mapping[str, int] = MappingProxyType({"pretraining": 25_000, "projection": 4_000, "dev": 500, "test": 2_000})
 """The splits and how many pictures each has: as many of every animal."""
 
+KEPT = 4096
+"""So many drawn pictures are kept in memory, 27 kB each: drawing one takes as long as encoding it."""
+
 _SEEDS_A_SPLIT = 1_000_000
 
 
@@ -39,11 +42,24 @@ class PicturesOfScenes:
         Raises:
             BadInputError: the key is malformed, or of another version of the world.
         """
+        import numpy as np
         from PIL import Image
 
-        from concepttransfer.microworld.render import render
+        values = np.frombuffer(_drawn(key, self.size), dtype=np.uint8)
+        return Image.fromarray(values.reshape(self.size, self.size, 3))
 
-        return Image.fromarray(render(scene_of(key), self.size)[0])
+
+@lru_cache(maxsize=KEPT)
+def _drawn(key: str, size: int) -> bytes:
+    """The picture's bytes, row by row: several encoders look at the same pictures."""
+    from concepttransfer.microworld.render import render
+
+    return render(scene_of(key), size)[0].tobytes()
+
+
+def forget_drawn() -> None:
+    """Draw every picture anew from here on."""
+    _drawn.cache_clear()
 
 
 def first_seed(split: str) -> int:

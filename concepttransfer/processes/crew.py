@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from .. import progress
 from .rank import count, share_cores, usable_cores
 
-PieceT = TypeVar("PieceT")
+PieceT = TypeVar("PieceT", bound=Hashable)
 MadeT = TypeVar("MadeT")
 
 MOST = 4
@@ -39,36 +39,42 @@ def helpers(device: str) -> int:
 class Crew:
     """Does pieces of work that all need the same thing, itself or by its helpers."""
 
-    def __init__(self, shared: Any, pool: Any = None, place: Path | None = None) -> None:
-        """`shared` is given to every piece; helpers, if there are any, read it from the file `place`."""
-        self.shared, self._pool, self._place = shared, pool, place
+    def __init__(self, shared: Any, n: int = 1, pool: Any = None, place: Path | None = None) -> None:
+        """`shared` is given to every piece; `n` helpers, if there are any, read it from the file `place`."""
+        self.shared, self._n, self._pool, self._place = shared, n, pool, place
 
     def each(
         self,
         work: Callable[[Any, PieceT], MadeT],
         pieces: Sequence[PieceT],
         look: Callable[[PieceT], None] = lambda piece: None,
+        needs: Callable[[PieceT], Collection[PieceT]] = lambda piece: (),
     ) -> Iterator[tuple[PieceT, MadeT]]:
         """What `work(shared, piece)` gives for each piece, as it is done. The first that fails ends it all.
 
         Args:
             work: a function of a module.
-            pieces: small, and different from each other.
+            pieces: small, and different from each other; each behind those that it needs.
             look: called with the first piece in work, again and again while it lasts.
+            needs: the pieces that must be done before one is begun.
         """
         if self._pool is None:
             for piece in pieces:
                 look(piece)
                 yield piece, work(self.shared, piece)
             return
-        in_work: dict[Future[MadeT], PieceT] = {
-            self._pool.submit(_work, work, str(self._place), piece): piece for piece in pieces
-        }
-        while in_work:
+        waiting, done = list(pieces), set[PieceT]()
+        in_work: dict[Future[MadeT], PieceT] = {}
+        while waiting or in_work:
+            free = self._n - len(in_work)
+            for piece in [one for one in waiting if done.issuperset(needs(one))][:free]:
+                waiting.remove(piece)
+                in_work[self._pool.submit(_work, work, str(self._place), piece)] = piece
             look(next(iter(in_work.values())))
-            done, _ = wait(in_work, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for one in done:
-                yield in_work.pop(one), one.result()
+            ended, _ = wait(in_work, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for future in ended:
+                done.add(piece := in_work.pop(future))
+                yield piece, future.result()
 
 
 @contextlib.contextmanager
@@ -95,7 +101,7 @@ def crew(shared: Any, n: int) -> Iterator[Crew]:
         pool = ProcessPoolExecutor(n, initializer=_begin, initargs=(n, os.getpid()), env=environment)
         is_whole = False
         try:
-            yield Crew(shared, pool, place)
+            yield Crew(shared, n, pool, place)
             is_whole = True
         finally:
             pool.shutdown(wait=True, kill_workers=not is_whole)

@@ -110,8 +110,10 @@ MAKERS: dict[str, Maker] = {
     "Transfer": _transfers,
 }
 """By the name of the artifact's type."""
-LONG = ("Captions", "Answers", "Features", "Splits", "TokenScores", "PromptReadings", "JudgeScores", "ExternalScores")
-"""Those that take long. What is made for one encoder is kept in the cache, so each can be made by itself before."""
+LONG = ("Features", "Splits", "Captions", "Answers", "TokenScores", "PromptReadings", "JudgeScores", "ExternalScores")
+"""Those that take long, in the order in which they are best made before any analysis; the cache keeps them."""
+TOGETHER = ("ExternalScores",)
+"""Of these, those made for all encoders at once, since starting what makes them takes longest."""
 WITHOUT: dict[str, Maker] = {"Captions": _captions_there}
 """The same for artifacts that the analysis can do without, where making them all could take a fit."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..errors import BadInputError, ConceptTransferError
 from ..processes import is_main
 from ..processes.crew import crew
 from ..progress import progress
-from .artifacts import LONG, make
+from .artifacts import LONG, TOGETHER, make
 from .run_analysis import Prepared, saved_result
 from .selection import Selection
 
@@ -138,27 +138,38 @@ def run_every(
     every = _Every(study, tuple(todo), tuple(encoders), dict(options), runs, force)
     outcomes = dict[int, Outcome]()
     with _bar(every) as bar, crew(every, jobs) as hands:
-        for _ in hands.each(_make, every.stages, lambda stage: bar.set_description(every.said(stage))):
-            bar.update()
-        for numbers in every.in_turn():
-            for number, outcome in hands.each(_outcome, numbers, lambda n: bar.set_description(todo[n].name)):
-                outcomes[number] = outcome
+        for piece, outcome in hands.each(
+            _do, every.pieces, lambda one: bar.set_description(every.said(one)), every.needs
+        ):
+            if isinstance(piece, int) and outcome is not None:
+                outcomes[piece] = outcome
                 told(outcome)
-                bar.update()
+            bar.update()
     return [outcomes[number] for number in sorted(outcomes)]
 
 
 def _bar(every: _Every) -> Any:
-    quiet = every.study.settings.quiet
-    return progress(len(every.stages) + len(every.todo), "report", unit="step", quiet=quiet)
+    return progress(len(every.pieces), "report", unit="step", quiet=every.study.settings.quiet)
 
 
 class _Stage(NamedTuple):
-    """One artifact of one encoder, as the first analysis that names it does."""
+    """An artifact of some encoders, one where it can be made for one alone, as the first analysis that names it does.
 
+    Attributes:
+        kind: its type's name.
+        task: the number of that analysis.
+        artifact: which of its artifacts.
+        encoders: whose.
+    """
+
+    kind: str
     task: int
     artifact: int
-    encoder: str
+    encoders: tuple[str, ...]
+
+
+Piece = _Stage | int
+"""What is done at a time: a stage, or an analysis, by its number."""
 
 
 @dataclass(frozen=True)
@@ -173,35 +184,65 @@ class _Every:
     force: bool
 
     @cached_property
-    def stages(self) -> list[_Stage]:
-        """What takes long before any analysis, an encoder at a time, so that the bar's ending time means something."""
-        found = dict[tuple[str, str, str], _Stage]()
+    def pieces(self) -> list[Piece]:
+        """Stages an encoder at a time, so that the bar's ending time means something; each analysis behind its own."""
+        stages = sorted({stage for some in self._stages.values() for stage in some}, key=self._place)
+        found = list[Piece](stages)
+        for number in range(len(self.todo)):
+            if not self.todo[number].spec.of:
+                behind = [found.index(stage) for stage in self._stages[number]]
+                place = max(behind, default=-1) + 1
+                while place < len(found) and isinstance(found[place], int):
+                    place += 1
+                found.insert(place, number)
+        return found + [number for number, task in enumerate(self.todo) if task.spec.of]
+
+    def _place(self, stage: _Stage) -> tuple[int, int, int]:
+        return LONG.index(stage.kind), stage.task, self.encoders.index(stage.encoders[0])
+
+    @cached_property
+    def _stages(self) -> dict[int, list[_Stage]]:
+        """Those that each analysis needs; what several need is that of the first."""
+        known = dict[tuple[str, str, tuple[str, ...]], _Stage]()
+        found: dict[int, list[_Stage]] = {}
         for number, task in enumerate(self.todo):
+            found[number] = []
             for n, artifact in enumerate(task.spec.artifacts):
-                for encoder in self.encoders if artifact.kind.__name__ in LONG else ():
-                    what = (artifact.kind.__name__, task.selection.name, encoder)
-                    found.setdefault(what, _Stage(number, n, encoder))
-        return sorted(found.values(), key=lambda stage: LONG.index(self._kind(stage)))
+                kind = artifact.kind.__name__
+                each = [self.encoders] if kind in TOGETHER else [(one,) for one in self.encoders]
+                for some in each if kind in LONG else ():
+                    what = (kind, task.selection.name, some)
+                    found[number].append(known.setdefault(what, _Stage(kind, number, n, some)))
+        return found
 
-    def _kind(self, stage: _Stage) -> str:
-        return self.todo[stage.task].spec.artifacts[stage.artifact].kind.__name__
+    def needs(self, piece: Piece) -> Collection[Piece]:
+        """What must be there first: an analysis's stages; of one about results, all other analyses."""
+        if not isinstance(piece, int):
+            return ()
+        if self.todo[piece].spec.of:
+            return [number for number, task in enumerate(self.todo) if not task.spec.of]
+        return self._stages[piece]
 
-    def said(self, stage: _Stage) -> str:
-        """A stage in words: `token scores of beit on test`."""
-        kind = re.sub(r"(?<!^)(?=[A-Z])", " ", self._kind(stage)).lower()
-        return f"{kind} of {stage.encoder} on {self.todo[stage.task].selection.name}"
-
-    def in_turn(self) -> tuple[list[int], list[int]]:
-        """The numbers of the analyses; those about results of others come when these are there."""
-        about_results = [number for number, task in enumerate(self.todo) if task.spec.of]
-        return [number for number in range(len(self.todo)) if number not in about_results], about_results
+    def said(self, piece: Piece) -> str:
+        """A piece in words: `token scores of beit on test`, `linear-probe on test`."""
+        if isinstance(piece, int):
+            return self.todo[piece].name
+        kind = re.sub(r"(?<!^)(?=[A-Z])", " ", piece.kind).lower()
+        who = piece.encoders[0] if len(piece.encoders) == 1 else f"{len(piece.encoders)} encoders"
+        return f"{kind} of {who} on {self.todo[piece.task].selection.name}"
 
 
-def _make(every: _Every, stage: _Stage) -> None:
-    """Make an artifact, which is kept in the cache; where that fails, the analysis that needs it says so."""
-    task = every.todo[stage.task]
+def _do(every: _Every, piece: Piece) -> Outcome | None:
+    """Make an artifact, which is kept in the cache, or run an analysis.
+
+    Where an artifact cannot be made, the analysis that needs it says so.
+    """
+    if isinstance(piece, int):
+        return _outcome(every, piece)
+    task = every.todo[piece.task]
     with contextlib.suppress(Exception):
-        make(every.study, task.spec.artifacts[stage.artifact], [stage.encoder], task.selection, {})
+        make(every.study, task.spec.artifacts[piece.artifact], piece.encoders, task.selection, {})
+    return None
 
 
 def _outcome(every: _Every, number: int) -> Outcome:
