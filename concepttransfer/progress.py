@@ -15,7 +15,9 @@ def hide() -> None:
     _hidden = True
 
 
-def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, initial: int = 0) -> Any:
+def progress(
+    total: int | None, what: str, *, unit: str, quiet: bool = False, initial: int = 0, even: bool = True
+) -> Any:
     """A tqdm bar on standard error that shows itself after two seconds; `quiet` hides it.
 
     Of several processes that run a command together only the main one shows it.
@@ -26,6 +28,7 @@ def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, in
         unit: the unit counted, such as `picture`; `B` is shown in kB, MB and GB.
         quiet: show nothing.
         initial: units done by an earlier run that is resumed.
+        even: all units take about as long; if not, the ending time is by the mean of all, not of the last few.
     """
     from tqdm import tqdm
 
@@ -39,4 +42,5 @@ def progress(total: int | None, what: str, *, unit: str, quiet: bool = False, in
         disable=quiet or _hidden or not is_main(),
         dynamic_ncols=True,
         leave=False,
+        smoothing=0.3 if even else 0,
     )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +16,7 @@ import concepttransfer as ct
 from concepttransfer.errors import BadInputError
 from concepttransfer.processes import crew as crew_module
 from concepttransfer.processes.crew import crew, helpers
-from concepttransfer.study.every import run_every, tasks
+from concepttransfer.study.every import _Every, run_every, tasks
 
 
 def work(shared, piece):
@@ -61,6 +62,17 @@ def test_the_first_piece_in_work_is_told():
 
 
 @pytest.mark.parametrize("n", [1, 2])
+def test_a_piece_begins_when_what_it_needs_is_done(n):
+    """4 needs all others, 1 needs 0; nobody who can do something waits for the order."""
+    needed = {1: (0,), 4: (0, 1, 2, 3)}
+    with crew({"word": "w"}, n) as hands:
+        done = [piece for piece, _ in hands.each(work, range(5), needs=lambda piece: needed.get(piece, ()))]
+    assert sorted(done) == list(range(5))
+    assert done[-1] == 4
+    assert done.index(0) < done.index(1)
+
+
+@pytest.mark.parametrize("n", [1, 2])
 def test_a_piece_that_fails_ends_it_all(n):
     start = time.monotonic()
     with pytest.raises(BadInputError, match="A bad piece"):
@@ -74,6 +86,21 @@ def test_helpers_are_for_the_processor_and_a_command_by_itself(monkeypatch):
     assert helpers("cuda:0") == 1
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert helpers("cpu") == 1
+
+
+def test_every_stage_stands_before_the_analyses_that_need_it():
+    study = ct.load_study("microworld", limit=12, quiet=True)
+    todo, _ = tasks(study, ["beit"])
+    every = _Every(study, tuple(todo), ("beit", "beit-random"), {}, Path("runs"), force=False)
+    pieces = every.pieces
+    assert len(set(pieces)) == len(pieces)
+    assert sorted(piece for piece in pieces if isinstance(piece, int)) == list(range(len(todo)))
+    for at, piece in enumerate(pieces):
+        assert all(pieces.index(needed) < at for needed in every.needs(piece))
+    named = [every.said(piece) for piece in pieces]
+    assert named.index("linear-probe on test") < named.index("answers of beit on test-questions")
+    assert "external scores of 2 encoders on test" in named
+    assert named[-1] == "compare on test"
 
 
 @pytest.mark.slow

@@ -234,7 +234,7 @@ def test_unrelated_groups_score_chance(share, monkeypatch):
             if name != "class" or not share:
                 for measure, score in measures.items():
                     low, high = score.interval(sc.LOWEST.get(measure, 0.0), 1.0)
-                    own = score.adjusted().interval_given_chance()
+                    own = c.adjusted_interval(measure, score.adjusted())
                     held[name, measure, "adjusted"].append(own[0] <= 0 <= own[1])
                     held[name, measure].append(low <= score.chance <= high)
                     rejected[name, measure].append(score.p_chance() < 0.05)
@@ -283,12 +283,16 @@ def test_intervals_hold_what_other_classes_give(monkeypatch):
         centres = rng.normal(size=(20, 6)) + np.outer(2 * has - 1, np.eye(6)[0]) + 1.35 * np.eye(6)[1:5][category]
         pictures = centres[truth] + rng.normal(size=(120, 6))
         found = scored(pictures, truth, {"category": category[None], "looks": has[None]}, seed, 40)
-        every = {name: of[sc.PURITY] for name, of in found.items()}
-        adjusted = {f"{name}, adjusted": score.adjusted() for name, score in every.items()}
-        adjusted["leaning"] = adjusted["category, adjusted"] - adjusted["perception, adjusted"]
-        for name, score in (every | adjusted).items():
-            values[name].append(score.value)
-            ends[name].append(score.interval() if name in every else score.interval_given_chance())
+        for measure in c.LEANED:
+            for name, of in found.items():
+                level, adjusted = of[measure], of[measure].adjusted()
+                values[measure, name].append(level.value)
+                ends[measure, name].append(level.interval())
+                values[measure, name, "adjusted"].append(adjusted.value)
+                ends[measure, name, "adjusted"].append(c.adjusted_interval(measure, adjusted))
+            lean = found["category"][measure].adjusted() - found["perception"][measure].adjusted()
+            values[measure, "leaning"].append(lean.value)
+            ends[measure, "leaning"].append(lean.interval_given_chance())
     held = {name: np.mean([low <= np.mean(values[name]) <= high for low, high in ends[name]]) for name in values}
     assert {name: share for name, share in held.items() if share < 0.89} == {}
 

@@ -99,7 +99,8 @@ def variety(result: CaptionScores) -> Figure:
         axes.set_title(measure)
         _room(axes)
     n = result.claim(result.encoders[0], m.ROUGE)["n"]
-    return titled(figure, result, f"How much captions of {n} pictures vary (grey line: one reference of each)")
+    level = "; no chance level: hollow, random controls" if any(map(is_random, result.encoders)) else ""
+    return titled(figure, result, f"How much captions of {n} pictures vary (grey line: one reference of each{level})")
 
 
 def _bar(axes: Axes, claim: pd.Series[Any], colour: str, y: int, *, fill: bool) -> None:

@@ -59,10 +59,15 @@ def _levels(encoder: str, scores: Scores, n: int, n_classes: int) -> list[Claim]
             level = Estimate(score.value, *ends, score.chance, p, n=n, n_clusters=n_classes, method=how)
             found.append(Claim(encoder, GROUP, measure, grouping, level))
             adjusted = score.adjusted()
-            ends = adjusted.interval_given_chance(high=1.0)
+            ends = adjusted_interval(measure, adjusted)
             level = Estimate(adjusted.value, *ends, 0.0, n=n, n_clusters=n_classes, method=f"{how}; p: see the level")
             found.append(Claim(encoder, GROUP, measure + ADJUSTED, grouping, level))
     return found
+
+
+def adjusted_interval(measure: str, adjusted: Score) -> tuple[float, float]:
+    """The 95 % interval of an adjusted score; of silhouettes by the whole jackknife, since less of it is too little."""
+    return adjusted.interval(high=1.0) if measure == SILHOUETTE else adjusted.interval_given_chance(high=1.0)
 
 
 def _is_measurable(grouping: str, n: int, n_classes: int) -> bool:

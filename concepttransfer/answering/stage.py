@@ -36,6 +36,7 @@ class Answering(BaseModel):
         prompt: what follows the picture; `{question}` is replaced.
         shots: how many solved examples stand before the question; each number is one pass.
         examples: the data set of the study from which they are drawn; None: no examples, whatever `shots` says.
+        pool: at most so many of its rows, drawn by their ids, are used; None: all. Each picture drawn must be encoded.
         between: what stands between an example's answer and the next picture; left out where there are no pictures.
         seed: of the draw of examples, together with the question's id.
         decoding: how the answer is generated.
@@ -46,6 +47,7 @@ class Answering(BaseModel):
     prompt: str = Field(default=" Q: {question} A:", pattern=r"\{question\}")
     shots: tuple[int, ...] = (0, 1, 2, 4)
     examples: str | None = None
+    pool: int | None = Field(default=None, ge=1)
     between: str = ""
     seed: int = 0
     decoding: Decoding = Decoding(max_tokens=16, stop=("\n",))

@@ -109,7 +109,10 @@ def crew(shared: Any, n: int) -> Iterator[Crew]:
 
 def _begin(n: int, command: int) -> None:
     """A helper leaves ctrl-C and the progress bar to the command, takes its share of the cores, and ends with it."""
+    from loky import process_executor
+
     share_cores(n)
+    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")  # a helper that holds a model is not to be replaced for it
     threading.Thread(target=_end_with, args=(command,), name="command", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     progress.hide()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
+from ..statistics.claims import is_random
 from .gather import Broken, Saved
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("encoder", "seed", "step", "loss", "validation_loss", "lr")
 """The columns of each `fits/*.csv`: a row for each step that was noted; `validation_loss` where it was measured."""
+SIZES = ("rows", "held_out")
+"""How many rows were fitted on, and on how many the validation loss was measured; older files do not say."""
 
 
 def curves(saved: Sequence[Saved]) -> tuple[dict[str, pd.DataFrame], list[Broken]]:
@@ -40,7 +43,9 @@ def _read(path: Any) -> pd.DataFrame:
     frame = pd.read_csv(path, keep_default_na=False, na_values={"loss": [""], "validation_loss": [""], "lr": [""]})
     if missing := [name for name in COLUMNS if name not in frame.columns]:
         raise BadInputError(f"It has no column `{missing[0]}`; a fit's curve has {', '.join(COLUMNS)}.")
-    frame = frame[list(COLUMNS)].astype({"encoder": "string", "loss": float, "validation_loss": float, "lr": float})
+    frame = frame.reindex(columns=[*COLUMNS, *SIZES]).astype(
+        {"encoder": "string", "loss": float, "validation_loss": float, "lr": float}
+    )
     return frame.sort_values("step", kind="stable")
 
 
@@ -88,10 +93,19 @@ def draw(frame: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
             names.append("on rows held out")
         axes.set(xlabel="optimiser step", ylabel="loss a token (nats)")
         axes.grid(axis="y")
-        n = frame[["encoder", "seed"]].drop_duplicates()
-        figure.suptitle(f"Loss of {len(n)} fits", x=0.01, ha="left", weight="bold")
+        figure.suptitle(_title(frame, names), x=0.01, ha="left", weight="bold")
         figure.legend(lines, names, loc="outside right upper")
         return finish(figure)
+
+
+def _title(frame: pd.DataFrame, encoders: Sequence[str]) -> str:
+    """How many fits there are, and of how many rows; the level by chance is that of the random controls."""
+    fits = frame.drop_duplicates(["encoder", "seed"])
+    rows, held_out = (sorted(fits[name].dropna().unique()) if name in fits else [] for name in SIZES)
+    of = f" to {rows[0]:,.0f} rows each" if len(rows) == 1 else ""
+    of += f", {held_out[0]:,.0f} held out" if of and len(held_out) == 1 and held_out[0] else ""
+    control = "; hollow: random controls, the level by chance" if any(map(is_random, encoders)) else ""
+    return f"Loss of {len(fits)} fits{of}{control}"
 
 
 def _draw_fit(axes: Axes, fit: pd.DataFrame, look: Look) -> None:

@@ -42,14 +42,14 @@ def pictures_of(study: Study, selection: Selection) -> list[Selection]:
 
 
 def examples(study: Study) -> Selection | None:
-    """The data set that examples are drawn from: all of it, whatever `--limit` says of the questions."""
+    """The data set that examples are drawn from: as `pool` says, whatever `--limit` says of the questions."""
     name = study.spec.answering.examples
-    return _whole(study, name) if name else None
+    return _pool(study, name) if name else None
 
 
 @cache
-def _whole(study: Study, name: str) -> Selection:
-    return select(name, study.spec, study.root)[0]
+def _pool(study: Study, name: str) -> Selection:
+    return select(name, study.spec, study.root, n=study.spec.answering.pool)[0]
 
 
 def _asked(study: Study, selection: Selection) -> list[Asked]:

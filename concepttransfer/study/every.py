@@ -149,7 +149,7 @@ def run_every(
 
 
 def _bar(every: _Every) -> Any:
-    return progress(len(every.pieces), "report", unit="step", quiet=every.study.settings.quiet)
+    return progress(len(every.pieces), "report", unit="step", quiet=every.study.settings.quiet, even=False)
 
 
 class _Stage(NamedTuple):

@@ -239,7 +239,8 @@ class Study:
         """Put the loss curves of its encoders' fits, where there are any, beside a result, in `fits/`, for reports."""
         for name in result.provenance.get("encoders", []):
             for transfer in pipeline.transfers_there(self, name):
-                curve = transfer.history.assign(encoder=name, seed=transfer.seed)
+                sizes = {key: transfer.meta.get(key) for key in ("rows", "held_out")}
+                curve = transfer.history.assign(encoder=name, seed=transfer.seed, **sizes)
                 write_text(folder / "fits" / f"{name}-{transfer.seed}.csv", curve.to_csv(index=False))
 
     def _one(self, on: str) -> Selection:
