@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .svg import inline_svg, prepare, settle
+from .svg import LAID_OUT, inline_svg, prepare, settle
 from .tables import Download
 from .text import size
 
@@ -68,7 +68,7 @@ def print_files(figure: Figure, box: Bbox, folder: Path, name: str, *, page: Pat
         "png": {"dpi": sharp, "pil_kwargs": {"dpi": (DPI, DPI), "compress_level": 3}},
         "pdf": {"dpi": DPI, "metadata": {"CreationDate": None}},
     }
-    with warnings.catch_warnings(), style(), matplotlib.rc_context({"pdf.fonttype": 42}):
+    with warnings.catch_warnings(), style(), matplotlib.rc_context(LAID_OUT | {"pdf.fonttype": 42}):
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
         for kind, options in how.items():
             figure.savefig(folder / f"{name}.{kind}", format=kind, bbox_inches=box, facecolor="white", **options)

@@ -26,6 +26,9 @@ PADDING = 0.04
 WIDER = 0.01
 """Share of the width that is added at the right: a browser's letters are not quite as wide as matplotlib's."""
 
+LAID_OUT: dict[Any, Any] = {"figure.autolayout": False, "figure.constrained_layout.use": False}
+"""Settings of matplotlib with which a figure that was laid out stays so."""
+
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -61,6 +64,7 @@ def prepare(figure: Figure) -> None:
 
 def settle(figure: Figure) -> Bbox:
     """Lay the figure out, once for all its files, which takes longer than any of them; gives what holds all of it."""
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
@@ -70,7 +74,8 @@ def settle(figure: Figure) -> Bbox:
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
         canvas = FigureCanvasAgg(figure)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        with matplotlib.rc_context(LAID_OUT):
+            figure.set_layout_engine(None)  # with "none" it would be drawn once more for each file
         box = figure.get_tightbbox(canvas.get_renderer())  # type: ignore[no-untyped-call]
     return Bbox.from_extents(box.x0 - PADDING, box.y0 - PADDING, box.x1 + PADDING + WIDER * box.width, box.y1 + PADDING)
 
@@ -116,7 +121,8 @@ def _drawn(figure: Figure, key: str, box: Bbox) -> str:
     from ..result.figures import style
 
     page = io.StringIO()
-    with warnings.catch_warnings(), style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
+    how: dict[Any, Any] = LAID_OUT | {"svg.fonttype": "none", "svg.hashsalt": key}
+    with warnings.catch_warnings(), style(), matplotlib.rc_context(how):
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
         figure.savefig(page, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None})
     return printable(page.getvalue())

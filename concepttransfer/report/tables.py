@@ -37,6 +37,8 @@ MEANINGS = {
 }
 """What the columns of `Result.estimates` mean."""
 
+MOST_PRINTED = 1000
+"""A table with more rows is not written as LaTeX."""
 _ONE_GROUP, _DICTIONARY = 1 << 20, 1 << 28
 """Rows of a parquet's group and bytes of its dictionary: so many that a picture of several rows is stored once."""
 
@@ -100,15 +102,20 @@ def table(frame: pd.DataFrame, caption: str, *, most: int, downloads: tuple[Down
 
 
 def downloads(frame: pd.DataFrame, folder: Path, name: str, *, page: Path) -> tuple[Download, ...]:
-    """Write the whole `frame` as `name.csv`, `.json` and `.tex` into `folder`; gives links relative to `page`."""
+    """Write the whole `frame` as `name.csv` and `.json` into `folder`, and as `.tex` where a paper could print it.
+
+    Returns:
+        Links relative to `page`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / f"{name}.csv", frame)
-    storage.write_text(folder / f"{name}.json", _json(frame))
-    storage.write_text(folder / f"{name}.tex", _latex(frame))
-    files = [
-        (kind, folder / f"{name}.{suffix}") for kind, suffix in (("csv", "csv"), ("json", "json"), ("LaTeX", "tex"))
-    ]
-    return tuple(_download(kind, file, page) for kind, file in files)
+    csv, json_file, tex = (folder / f"{name}.{suffix}" for suffix in ("csv", "json", "tex"))
+    write_table(csv, frame)
+    storage.write_text(json_file, _json(frame))
+    tex.unlink(missing_ok=True)
+    if len(frame) <= MOST_PRINTED:
+        storage.write_text(tex, _latex(frame))
+    files = {"csv": csv, "json": json_file, "LaTeX": tex}
+    return tuple(_download(kind, file, page) for kind, file in files.items() if file.exists())
 
 
 def _download(kind: str, file: Path, page: Path) -> Download:
@@ -191,7 +198,7 @@ def _json(frame: pd.DataFrame) -> str:
     """The rows as a list of objects; missing values are null, and no number loses a digit."""
     columns = [_plain(frame[name]) for name in frame.columns]
     rows = [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
-    return json.dumps(rows, indent=1) + "\n"
+    return "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n"
 
 
 def _plain(values: pd.Series[Any]) -> list[Any]:
