@@ -17,7 +17,7 @@ from ..provenance import version
 from . import fits
 from .asked import Asked, asked
 from .gather import Broken, Saved, gather, refuse_nothing
-from .sections import Fits, Method, Section, fitted, methods
+from .sections import Fits, Method, Section, methods
 from .several import every_section
 from .sources import Sources, sources
 from .tables import MEANINGS
@@ -51,14 +51,12 @@ def build(
     broken += left_out
     slugs = set[str]()
     named = [(one, _slug(name, slugs)) for one, name in zip(saved, _names(saved), strict=True)]
-    laid_out = every_section(named, out, quiet=quiet)
+    curves, unread = fits.curves(saved)
+    losses = [(name, frame, _palette(saved, name), _slug(f"fits {name}", slugs)) for name, frame in curves.items()]
+    laid_out, drawn = every_section(named, out, losses, quiet=quiet)
     sections = [(made, one) for (one, _), made in zip(named, laid_out, strict=True) if isinstance(made, Section)]
     broken += [made for made in laid_out if isinstance(made, Broken)]
     refuse_nothing(sections, broken)
-    curves, unread = fits.curves(saved)
-    drawn = [
-        fitted(name, frame, _palette(saved, name), _slug(f"fits {name}", slugs), out) for name, frame in curves.items()
-    ]
     page = out / "index.html"
     storage.write_text(page, printable(_render(sections, drawn, [*broken, *unread])))
     return page

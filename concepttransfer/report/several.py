@@ -10,27 +10,39 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..processes import usable_cores
 from ..progress import progress
 from .gather import Broken, Saved
-from .sections import Section, section
+from .sections import Fits, Section, fitted, section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 4
 """So many results are drawn by several processes."""
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+Curves = tuple[str, "pd.DataFrame", Sequence[str], str]
+"""A study, the loss curves of its fits, its encoders in order, and the address of the section."""
+Every = tuple[list[Section | Broken], list[Fits]]
 
 
-def every_section(named: Sequence[tuple[Saved, str]], out: Path, *, quiet: bool) -> list[Section | Broken]:
-    """The section of each result under its address, or why there is none; in order."""
+def every_section(named: Sequence[tuple[Saved, str]], out: Path, curves: Sequence[Curves], *, quiet: bool) -> Every:
+    """The section of each result under its address, or why there is none; and that of each study's fits. In order."""
+    work: list[Callable[[], Any]] = [partial(_section, one, out) for one in named]
+    work += [partial(fitted, *one, out) for one in curves]
     made = []
-    with progress(len(named), "draw figures", unit="result", quiet=quiet) as bar, _mapping(len(named)) as mapped:
-        for one in mapped(partial(_section, out=out), named):
+    with progress(len(work), "draw figures", unit="section", quiet=quiet, even=False) as bar, _mapping(len(work)) as do:
+        for one in do(_call, work):
             made.append(one)
             bar.update()
-    return made
+    return made[: len(named)], made[len(named) :]
+
+
+def _call(work: Callable[[], Any]) -> Any:
+    return work()
 
 
 def _section(named: tuple[Saved, str], out: Path) -> Section | Broken:
