@@ -105,8 +105,8 @@ def _map(axes: Axes, table: NDArray[np.float64], wrong: NDArray[np.float64], top
 def _labels(axes: Axes, classes: list[str], *, left: bool, below: bool) -> None:
     size = 6.2 if len(classes) > FEW else 8.0
     names = [*classes, "none or other"]
-    axes.set_yticks(np.arange(len(classes)), classes if left else [""] * len(classes), fontsize=size)
-    axes.set_xticks(np.arange(len(names)), names if below else [""] * len(names), rotation=90, fontsize=size)
+    axes.set_yticks(np.arange(len(classes)) if left else [], classes if left else [], fontsize=size)
+    axes.set_xticks(np.arange(len(names)) if below else [], names if below else [], rotation=90, fontsize=size)
     axes.tick_params(length=0, pad=2)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .svg import LAID_OUT, inline_svg, prepare, settle
+from .svg import LAID_OUT, as_vectors, inline_svg, prepare, settle
 from .tables import Download
 from .text import size
 
@@ -65,12 +65,13 @@ def print_files(figure: Figure, box: Bbox, folder: Path, name: str, *, page: Pat
     folder.mkdir(parents=True, exist_ok=True)
     sharp = DPI * min(1.0, PAGE_INCHES / box.width)
     how: dict[str, dict[str, Any]] = {
-        "png": {"dpi": sharp, "pil_kwargs": {"dpi": (DPI, DPI), "compress_level": 3}},
+        "png": {"dpi": sharp, "pil_kwargs": {"dpi": (DPI, DPI), "compress_level": 1}},
         "pdf": {"dpi": DPI, "metadata": {"CreationDate": None}},
     }
     with warnings.catch_warnings(), style(), matplotlib.rc_context(LAID_OUT | {"pdf.fonttype": 42}):
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
         for kind, options in how.items():
-            figure.savefig(folder / f"{name}.{kind}", format=kind, bbox_inches=box, facecolor="white", **options)
+            with as_vectors(figure):
+                figure.savefig(folder / f"{name}.{kind}", format=kind, bbox_inches=box, facecolor="white", **options)
     files = [(kind.upper(), folder / f"{name}.{kind}") for kind in how]
     return tuple(Download(k, quote(f.relative_to(page).as_posix()), size(f.stat().st_size)) for k, f in files)

@@ -8,6 +8,7 @@ import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .text import printable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_MARKS = 2000
 """With more marks than this, a figure's marks are drawn as pixels inside the SVG."""
+MOST_IN_A_FILE = 20_000
 HEAVY = 200
 """An artist with more marks than this is drawn as pixels first."""
 PADDING = 0.04
@@ -91,6 +93,18 @@ def rasterize(figure: Figure) -> int:
             artist.set_rasterized(True)
             del marks[artist]
     return sum(marks.values())
+
+
+@contextmanager
+def as_vectors(figure: Figure) -> Iterator[None]:
+    """In the block a figure of at most 20,000 marks is all vectors: its file may be larger than on the page."""
+    made = [artist for axes in figure.axes for artist in axes.get_children() if artist.get_rasterized()]
+    few = sum(_marks(artist, artist.axes) for artist in made) <= MOST_IN_A_FILE
+    for artist in made if few else ():
+        artist.set_rasterized(False)
+    yield
+    for artist in made if few else ():
+        artist.set_rasterized(True)
 
 
 def _marks(artist: Any, axes: Any) -> int:
