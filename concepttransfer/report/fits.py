@@ -78,6 +78,7 @@ def draw(frame: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
 
     listed = [name for name in palette if name in set(frame["encoder"])]
     names = list(dict.fromkeys([*listed, *sorted(frame["encoder"])]))
+    n_fits, about = len(frame.drop_duplicates(["encoder", "seed"])), _about(frame, names)
     with style():
         figure = Figure(figsize=(7.2, 3.8))
         axes = figure.subplots()
@@ -93,19 +94,20 @@ def draw(frame: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
             names.append("on rows held out")
         axes.set(xlabel="optimiser step", ylabel="loss a token (nats)")
         axes.grid(axis="y")
-        figure.suptitle(_title(frame, names), x=0.01, ha="left", weight="bold")
+        figure.suptitle(f"Loss of {n_fits} fits", x=0.01, ha="left", weight="bold")
+        axes.set_title(about, loc="left", fontsize=8, weight="normal", color=MUTED)
         figure.legend(lines, names, loc="outside right upper")
         return finish(figure)
 
 
-def _title(frame: pd.DataFrame, encoders: Sequence[str]) -> str:
-    """How many fits there are, and of how many rows; the level by chance is that of the random controls."""
+def _about(frame: pd.DataFrame, encoders: Sequence[str]) -> str:
+    """Two lines: of how many rows the fits are; and that the level by chance is that of the random controls."""
     fits = frame.drop_duplicates(["encoder", "seed"])
     rows, held_out = (sorted(fits[name].dropna().unique()) if name in fits else [] for name in SIZES)
-    of = f" to {rows[0]:,.0f} rows each" if len(rows) == 1 else ""
+    of = f"n = {rows[0]:,.0f} rows each" if len(rows) == 1 else ""
     of += f", {held_out[0]:,.0f} held out" if of and len(held_out) == 1 and held_out[0] else ""
-    control = "; hollow: random controls, the level by chance" if any(map(is_random, encoders)) else ""
-    return f"Loss of {len(fits)} fits{of}{control}"
+    control = "hollow: random controls, the level by chance" if any(map(is_random, encoders)) else ""
+    return "\n".join(filter(None, (of, control)))
 
 
 def _draw_fit(axes: Axes, fit: pd.DataFrame, look: Look) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..probing.splits import Part, Splits, split_rows
 from . import pipeline
-from .selection import Selection, select
+from .selection import Selection
 
 if TYPE_CHECKING:
     from ..transfer import Transfer
@@ -33,16 +33,11 @@ def _splits(study: Study, name: str, selection: Selection, transfer: Transfer | 
         train, validation, test = (Part(features, tuple(rows)) for rows in split_rows(truth))
         how = "its pictures split 60:20:20 within each class, by a hash of their ids"
         return Splits(name, selection.name, study.name, train, validation, test, truth, how, seed)
-    three = [*(_data_set(study, one) for one in (names.train, names.validation)), selection]
+    three = [study.select(names.train)[0], study.select(names.validation)[0], selection]
     parts = [_part(study, name, one, transfer) for one in three]
     truth = {row: concept for one in three for row, concept in one.concepts.truth.items()}
     how = f"trained on `{names.train}`, tuned on `{names.validation}`, tested on `{selection.name}`"
     return Splits(name, selection.name, study.name, parts[0], parts[1], parts[2], truth, how, seed)
-
-
-def _data_set(study: Study, name: str) -> Selection:
-    """A data set of the study, limited as the one that is tested on."""
-    return select(name, study.spec, study.root, n=study.settings.limit)[0]
 
 
 def _part(study: Study, name: str, selection: Selection, transfer: Transfer | None) -> Part:
