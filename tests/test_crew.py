@@ -84,6 +84,9 @@ def test_helpers_are_for_the_processor_and_a_command_by_itself(monkeypatch):
     monkeypatch.setattr(crew_module, "usable_cores", lambda: 16)
     assert helpers("cpu") == 4
     assert helpers("cuda:0") == 1
+    for there in (True, False):
+        monkeypatch.setattr(crew_module, "has_gpu", lambda there=there: there)
+        assert helpers("auto") == (1 if there else 4)
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert helpers("cpu") == 1
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -32,8 +33,18 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 
 
 def helpers(device: str) -> int:
-    """How many helpers are worth it: on the CPU one a core, up to four; one where a GPU computes, or many processes."""
-    return min(usable_cores(), MOST) if device == "cpu" and count() == 1 else 1
+    """How many helpers are worth it: on the CPU one a core, up to four; one where a GPU computes, or many processes.
+
+    Args:
+        device: as `--device` names it; `auto` is the CPU where this machine shows no other, without loading torch.
+    """
+    on_cpu = device == "cpu" or (device == "auto" and not has_gpu())
+    return min(usable_cores(), MOST) if on_cpu and count() == 1 else 1
+
+
+def has_gpu() -> bool:
+    """Whether this machine may have a GPU that torch can use: NVIDIA's, AMD's, one behind Windows, or a Mac's."""
+    return sys.platform == "darwin" or any(any(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "dxg"))
 
 
 class Crew:

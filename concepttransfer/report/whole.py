@@ -69,7 +69,7 @@ def report_study(
     for outcome in left:
         told(outcome)
     given = {"seed": seed, **(options or {})}
-    jobs = jobs or helpers(study.settings.torch_device())
+    jobs = jobs or helpers(study.settings.device)
     every = study.with_twins(named)
     outcomes = [*left, *run_every(study, todo, every, options=given, runs=runs, force=force, jobs=jobs, told=told)]
     folders = [outcome.folder for outcome in outcomes if outcome.folder is not None]
