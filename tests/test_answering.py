@@ -321,3 +321,16 @@ def test_the_command_answers_and_plans(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "here" / "answers-blind-dev-questions-seed-0" / "answers.jsonl").is_file()
     assert main([*said, "--dry-run", "--json"]) == 0
     assert all(step["done"] for step in json.loads(capsys.readouterr().out))
+
+
+def test_examples_come_from_the_pool_only():
+    """Of the pool's rows, whatever `limit` says of the questions."""
+    import concepttransfer as ct
+    from concepttransfer.study.answers import examples
+
+    study = ct.load_study("microworld", limit=5, quiet=True)
+    changed = study.spec.answering.model_copy(update={"pool": 7})
+    few = examples(study.with_spec(study.spec.model_copy(update={"answering": changed})))
+    assert len(few.manifest) == 7
+    assert set(few.manifest.ids) < set(examples(study).manifest.ids)
+    assert len(examples(study).manifest) == study.spec.answering.pool

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import concepttransfer as ct
-from concepttransfer.errors import BadInputError
+from concepttransfer.errors import BadInputError, ConceptTransferError
 from concepttransfer.processes import crew as crew_module
 from concepttransfer.processes.crew import crew, helpers
 from concepttransfer.study.every import _Every, run_every, tasks
@@ -25,6 +25,8 @@ def work(shared, piece):
 
     if piece == "bad":
         raise BadInputError("A bad piece.")
+    if piece == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
     if piece == "long":
         time.sleep(60)
     return os.getpid(), usable_cores(), os.environ.get("OMP_NUM_THREADS"), f"{shared['word']}-{piece}"
@@ -78,6 +80,11 @@ def test_a_piece_that_fails_ends_it_all(n):
     with pytest.raises(BadInputError, match="A bad piece"):
         did(n, ["bad", *(["long"] if n > 1 else [])])
     assert time.monotonic() - start < 40, "nobody waits for the other piece"
+
+
+def test_a_helper_that_is_killed_is_told_in_a_sentence():
+    with pytest.raises(ConceptTransferError, match=r"A helper process was killed.*--jobs 1"):
+        did(2, ["dies", "long"])
 
 
 def test_helpers_are_for_the_processor_and_a_command_by_itself(monkeypatch):

@@ -418,3 +418,16 @@ def test_any_two_animals_swapped_in_the_renderer_are_noticed(monkeypatch, a, b):
             monkeypatch.setattr(module, "SPECIES", swapped)
     nearest, _ = nearest_animals()
     assert nearest[ANIMALS.index(a)] != ANIMALS.index(a)
+
+
+def test_a_picture_that_is_kept_is_the_picture_and_cannot_be_spoilt():
+    from concepttransfer.microworld.data import PicturesOfScenes, forget_drawn, microworld_manifest
+
+    key = microworld_manifest("dev").rows[0].picture
+    forget_drawn()
+    first = PicturesOfScenes().read(key)
+    before = first.tobytes()
+    first.paste((1, 2, 3), (0, 0, 96, 96))
+    assert PicturesOfScenes().read(key).tobytes() == before
+    forget_drawn()
+    assert PicturesOfScenes().read(key).tobytes() == before

@@ -18,7 +18,7 @@ from small_result import CAPTIONS, EVIL, SmallResult, install, make
 from concepttransfer.errors import BadInputError
 from concepttransfer.report import build
 from concepttransfer.report.svg import MOST_MARKS, inline_svg, rasterize
-from concepttransfer.report.tables import downloads, table
+from concepttransfer.report.tables import MOST_PRINTED, downloads, table
 from concepttransfer.report.text import latex, number, paragraphs, printable, probability
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -159,6 +159,15 @@ def test_tables_lie_beside_the_page(built):
     assert rows[1]["score"] is None
     assert rows[4]["score"] == 1 / 3
     assert len((out / "tables" / "a" / "table.tex").read_text().split("\\\\\n")) == len(CAPTIONS) + 2
+
+
+def test_a_long_table_is_not_written_as_latex(tmp_path):
+    frame = pd.DataFrame({"encoder": ["a"] * (MOST_PRINTED + 1), "value": 0.5})
+    short, long = (downloads(one, tmp_path, "t", page=tmp_path) for one in (frame[:-1], frame))
+    assert [one.format for one in short] == ["csv", "json", "LaTeX"]
+    assert [one.format for one in long] == ["csv", "json"]
+    assert not (tmp_path / "t.tex").exists(), "the older one is not left beside it"
+    assert json.loads((tmp_path / "t.json").read_text()) == frame.to_dict("records")
 
 
 def test_latex_says_exactly_the_text():

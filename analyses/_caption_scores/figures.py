@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from concepttransfer.result.figures import INK, MUTED, colours, looks, titled
+from concepttransfer.result.figures import INK, MUTED, colours, looks, show_picture, titled
 from concepttransfer.statistics.claims import is_random
 
 from . import measures as m
@@ -128,24 +127,13 @@ def sheet(result: CaptionScores) -> Figure:
         axes.set_axis_off()
     for place, row in enumerate(rows):
         line, column = place % height, 2 * (place // height)
-        _picture(grid[line, column], result.pictures.get(row))
+        show_picture(grid[line, column], result.pictures.get(row))
         said = table[table["row_id"] == row].set_index("encoder")
         _said(grid[line, column + 1], said, encoders, result.provenance["references"].get(row, []))
     measure = m.CIDER if m.CIDER in result.measures else m.ROUGE
     claim = result.claim(encoders[0], measure)
     of_all = f"all {claim['n']}: {measure} {hundred(claim['value'])}, chance {hundred(claim['chance'])}"
     return titled(figure, result, f"Examples, from {encoders[0]}'s lowest score of a picture to its highest ({of_all})")
-
-
-def _picture(axes: Axes, content: bytes | None) -> None:
-    if content is None:
-        axes.text(0.5, 0.5, "picture\nnot kept", ha="center", va="center", color=MUTED, fontsize=8)
-        axes.set(xlim=(0, 1), ylim=(0, 1))
-        return
-    from PIL import Image
-
-    axes.imshow(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), interpolation="antialiased")
-    axes.set_anchor("N")
 
 
 def _said(axes: Axes, table: Any, encoders: tuple[str, ...], references: list[str]) -> None:

@@ -15,12 +15,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import progress
+from ..errors import ConceptTransferError
 from .rank import count, share_cores, usable_cores
 
 PieceT = TypeVar("PieceT", bound=Hashable)
@@ -85,7 +86,22 @@ class Crew:
             ended, _ = wait(in_work, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in ended:
                 done.add(piece := in_work.pop(future))
-                yield piece, future.result()
+                yield piece, _made(future)
+
+
+def _made(future: Future[MadeT]) -> MadeT:
+    """What came of a piece.
+
+    Raises:
+        ConceptTransferError: its helper was killed.
+    """
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        raise ConceptTransferError(
+            "A helper process was killed, most often because memory ran out. What was finished is kept: give the same "
+            "command again, with --jobs 1 if it was memory."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .svg import LAID_OUT, as_vectors, inline_svg, prepare, settle
+from .svg import LAID_OUT, inline_svg, prepare, rasterize, settle
 from .tables import Download
 from .text import size
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PAGE_INCHES = 7.2
 """The width of a page's text: a wider figure is printed at this width."""
 DPI = 300
+MOST_IN_A_FILE = 20_000
+"""Marks up to which a file is all vectors: it may be larger than the figure is on the page."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def print_files(figure: Figure, box: Bbox, folder: Path, name: str, *, page: Pat
     from ..result.figures import style
 
     folder.mkdir(parents=True, exist_ok=True)
+    rasterize(figure, MOST_IN_A_FILE)
     sharp = DPI * min(1.0, PAGE_INCHES / box.width)
     how: dict[str, dict[str, Any]] = {
         "png": {"dpi": sharp, "pil_kwargs": {"dpi": (DPI, DPI), "compress_level": 1}},
@@ -71,7 +74,6 @@ def print_files(figure: Figure, box: Bbox, folder: Path, name: str, *, page: Pat
     with warnings.catch_warnings(), style(), matplotlib.rc_context(LAID_OUT | {"pdf.fonttype": 42}):
         warnings.filterwarnings("ignore", message="Glyph|.*missing from.*font")
         for kind, options in how.items():
-            with as_vectors(figure):
-                figure.savefig(folder / f"{name}.{kind}", format=kind, bbox_inches=box, facecolor="white", **options)
+            figure.savefig(folder / f"{name}.{kind}", format=kind, bbox_inches=box, facecolor="white", **options)
     files = [(kind.upper(), folder / f"{name}.{kind}") for kind in how]
     return tuple(Download(k, quote(f.relative_to(page).as_posix()), size(f.stat().st_size)) for k, f in files)

@@ -8,7 +8,6 @@ import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .text import printable
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_MARKS = 2000
 """With more marks than this, a figure's marks are drawn as pixels inside the SVG."""
-MOST_IN_A_FILE = 20_000
 HEAVY = 200
 """An artist with more marks than this is drawn as pixels first."""
 PADDING = 0.04
@@ -50,6 +48,7 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str, box: B
     if box is None:
         prepare(figure)
         box = settle(figure)
+    rasterize(figure)
     root = ElementTree.fromstring(_drawn(figure, key, box))
     _close(figure)
     _clean(root)
@@ -58,8 +57,7 @@ def inline_svg(figure: Figure, *, key: str, title: str, description: str, box: B
 
 
 def prepare(figure: Figure) -> None:
-    """Mark what is heavy, and take out of its texts what no page may hold."""
-    rasterize(figure)
+    """Take out of the figure's texts what no page may hold."""
     for text in figure.findobj(match=_is_text):
         text.set_text(printable(text.get_text()))  # type: ignore[attr-defined]
 
@@ -82,29 +80,17 @@ def settle(figure: Figure) -> Bbox:
     return Bbox.from_extents(box.x0 - PADDING, box.y0 - PADDING, box.x1 + PADDING + WIDER * box.width, box.y1 + PADDING)
 
 
-def rasterize(figure: Figure) -> int:
-    """Mark what is heavy in `figure` to be drawn as pixels; gives the number of marks that stay vectors."""
+def rasterize(figure: Figure, most: int = MOST_MARKS) -> int:
+    """Mark what is heavy in a figure of more marks than that to be drawn as pixels; gives how many stay vectors."""
     every = [axes for outer in figure.axes for axes in (outer, *outer.child_axes)]
     marks = {artist: count for axes in every for artist in axes.get_children() if (count := _marks(artist, axes))}
     for lightest in (HEAVY, 0):
-        if sum(marks.values()) <= MOST_MARKS:
+        if sum(marks.values()) <= most:
             break
         for artist in [artist for artist, count in marks.items() if count > lightest]:
             artist.set_rasterized(True)
             del marks[artist]
     return sum(marks.values())
-
-
-@contextmanager
-def as_vectors(figure: Figure) -> Iterator[None]:
-    """In the block a figure of at most 20,000 marks is all vectors: its file may be larger than on the page."""
-    made = [artist for axes in figure.axes for artist in axes.get_children() if artist.get_rasterized()]
-    few = sum(_marks(artist, artist.axes) for artist in made) <= MOST_IN_A_FILE
-    for artist in made if few else ():
-        artist.set_rasterized(False)
-    yield
-    for artist in made if few else ():
-        artist.set_rasterized(True)
 
 
 def _marks(artist: Any, axes: Any) -> int:
