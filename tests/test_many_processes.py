@@ -504,3 +504,17 @@ def test_workers_and_devices_are_divided_among_the_processes_of_a_machine(monkey
     assert (processes.usable_cores(), processes.device_index()) == (2, 5)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "64")
     assert processes.usable_cores() == 1
+
+
+def test_what_ended_commands_left_is_removed_but_not_a_folder_that_has_just_been_made(tmp_path):
+    fresh, alive, left = (tmp_path / name for name in ("fresh", "alive", "left"))
+    long_ago = time.time() - 2 * peers.FORGET_SECONDS
+    for folder in (fresh, alive, left):
+        folder.mkdir()
+    for folder in (alive, left):
+        (folder / "0").write_text("a beat")
+    os.utime(left / "0", (long_ago, long_ago))
+    for folder in (alive, left):
+        os.utime(folder, (long_ago, long_ago))
+    peers._forget_ended(tmp_path)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["alive", "fresh"]

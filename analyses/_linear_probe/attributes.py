@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.probing import COARSE, fit_probes, sweep
+from concepttransfer.probing import fit_probes, sweep
 from concepttransfer.statistics import Floats
 
 from .classes import Codes, Pictures
@@ -201,7 +201,7 @@ def _scores(
         score = _mean_precision(truth[:, fitted])
         own = targets[:, fitted].astype(np.int64)
         strength = sweep(x, own, x_judge, score, tolerance=SEARCH, max_steps=MOST_STEPS).strength
-    scores[:, fitted] = fit_probes(*both, [strength], tolerance=COARSE, max_steps=MOST_STEPS).scores(test)[0]
+    scores[:, fitted] = fit_probes(*both, [strength], max_steps=MOST_STEPS).scores(test)[0]
     return scores, fitted
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .probes import COARSE, STRENGTHS, Probes, Sweep, accuracy_of, fit_probes, sweep
+from .probes import STRENGTHS, Probes, Sweep, accuracy_of, fit_probes, sweep
 
-__all__ = ["COARSE", "STRENGTHS", "Probes", "Sweep", "accuracy_of", "fit_probes", "sweep"]
+__all__ = ["STRENGTHS", "Probes", "Sweep", "accuracy_of", "fit_probes", "sweep"]

@@ -227,10 +227,17 @@ def _wait_for_turn(main: Peer, turn: int) -> None:
 def _made() -> Watch:
     root = cache_folder() / ".processes"
     if is_main():
-        for folder in root.glob("*"):  # of commands that ended long ago
-            if time.time() - max((path.stat().st_mtime for path in folder.glob("*")), default=0) > FORGET_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+        _forget_ended(root)
     return Watch(root / _command())
+
+
+def _forget_ended(root: Path) -> None:
+    """Remove what commands that ended long ago left; a folder that another process has just made is empty, and new."""
+    for folder in root.glob("*"):
+        with contextlib.suppress(OSError):  # another process removes or writes it at this moment
+            last = max(path.stat().st_mtime for path in (folder, *folder.glob("*")))
+            if time.time() - last > FORGET_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _command() -> str:
