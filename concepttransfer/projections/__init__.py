@@ -1,28 +1,83 @@
-"""Projections: from an encoder's features to a language model's soft prompts. One kind a file."""
+"""Projections: from an encoder's features to a language model's soft prompts. One kind a file; importing loads no torch."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
-from ..errors import UnknownNameError
-from .base import Projection
-from .linear import Linear
+from ..errors import BadInputError, ConceptTransferError, UnknownNameError
 
-KINDS: dict[str, type[Linear]] = {Linear.kind: Linear}
+if TYPE_CHECKING:
+    from .base import Projection
+    from .linear import Linear
 
-__all__ = ["KINDS", "Linear", "Projection", "build_projection"]
+__all__ = ["Linear", "Projection", "build_projection", "kinds"]
+
+GROUP = "concepttransfer.projections"
+_OURS = {
+    "linear": "concepttransfer.projections.linear:Linear",
+    "mlp": "concepttransfer.projections.mlp:MLP",
+    "transformer": "concepttransfer.projections.transformer:TransformerMapper",
+}
+_SHAPE = ("self", "dim", "d_model", "prompt_tokens", "dropout")
 
 
-def build_projection(kind: str, **shape: Any) -> Projection:
+@cache
+def kinds() -> Mapping[str, str]:
+    """Where each kind of projection is written, `module:class`: ours, and those of plug-ins. Imports none.
+
+    Raises:
+        ConceptTransferError: two of one name.
+    """
+    found = dict(_OURS)
+    for entry in entry_points(group=GROUP):
+        if found.get(entry.name, entry.value) != entry.value:
+            raise ConceptTransferError(
+                f"Two projections are called `{entry.name}`: {found[entry.name]} and {entry.value}. Uninstall one."
+            )
+        found[entry.name] = entry.value
+    return found
+
+
+def build_projection(kind: str, *, dim: int, d_model: int, prompt_tokens: int | None = None, **options: Any) -> Projection:
     """An empty projection of a kind, to be filled by `start` or `load_state_dict`.
 
     Args:
-        kind: `linear`.
-        shape: `dim`, `d_model`, `prompt_tokens` and `dropout`.
+        kind: `linear`, `mlp`, `transformer`, or a plug-in's.
+        dim: width of a feature token.
+        d_model: width of the language model's word vectors.
+        prompt_tokens: k soft prompts from one pooled feature; None: one soft prompt a token.
+        options: `dropout`, and the kind's own.
 
     Raises:
-        UnknownNameError: there is no such kind.
+        UnknownNameError: there is no such kind, or it has no such option.
+        BadInputError: the plug-in that has it cannot be imported, or an option's value makes no sense.
     """
-    if kind not in KINDS:
-        raise UnknownNameError("projection", kind, KINDS)
-    return KINDS[kind](**shape)
+    made = _class_of(kind)
+    known = [name for name in inspect.signature(made.__init__).parameters if name not in _SHAPE]
+    if unknown := [name for name in options if name not in (*known, "dropout")]:
+        raise UnknownNameError("option", unknown[0], known, where=f"projection `{kind}`")
+    return made(dim, d_model, prompt_tokens, **options)
+
+
+def _class_of(kind: str) -> type[Projection]:
+    if kind not in kinds():
+        raise UnknownNameError("projection", kind, kinds())
+    module, _, name = kinds()[kind].partition(":")
+    try:
+        found: type[Projection] = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise BadInputError(f"The projection `{kind}` ({kinds()[kind]}) cannot be imported: {error}") from error
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Linear":
+        return import_module(".linear", __name__).Linear
+    if name == "Projection":
+        return import_module(".base", __name__).Projection
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,8 +29,12 @@ class Projection(nn.Module):
         self.dim, self.d_model, self.prompt_tokens, self.dropout = dim, d_model, prompt_tokens, dropout
 
     def shape(self) -> dict[str, Any]:
-        """The arguments, dropout aside, that make this projection again."""
+        """The widths and the number of soft prompts."""
         return {"dim": self.dim, "d_model": self.d_model, "prompt_tokens": self.prompt_tokens}
+
+    def options(self) -> dict[str, Any]:
+        """What besides shape and dropout makes this projection again: the kind's own arguments, as JSON holds them."""
+        return {}
 
     def check(self, features: Tensor) -> None:
         """See that `features` can go in.
