@@ -8,15 +8,16 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
-from .errors import ConceptTransferError, UnknownNameError
+from .errors import UnknownNameError
+from .plugins import ANALYSES, broken, declared
 
 if typing.TYPE_CHECKING:
     from .result import Result
 
-GROUP = "concepttransfer.analyses"
+GROUP = ANALYSES.name
 RESERVED = frozenset(
     {"encode", "fit", "caption", "answer", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
     | {"microworld", "data", "doctor", "reproduce", "export"}
@@ -181,19 +182,7 @@ def _entries() -> dict[str, EntryPoint]:
     Raises:
         ConceptTransferError: two packages declare one name, or one declares a reserved name.
     """
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=GROUP):
-        if entry.name in RESERVED:
-            message = f"`{entry.value}` names its analysis `{entry.name}`, which is a command. Give it another name."
-            raise ConceptTransferError(message)
-        if entry.name in found and found[entry.name].value != entry.value:
-            message = (
-                f"Two analyses are named `{entry.name}`: {found[entry.name].value} and {entry.value}. "
-                "Uninstall one, or rename it in its entry points."
-            )
-            raise ConceptTransferError(message)
-        found[entry.name] = entry
-    return found
+    return declared(ANALYSES, RESERVED)
 
 
 def available() -> dict[str, Spec | Exception]:
@@ -231,5 +220,4 @@ def get(name: str) -> Spec:
         function = entry.load()
         return spec_of(function)
     except Exception as error:
-        message = f"The analysis `{name}` ({entry.value}) is broken: {type(error).__name__}: {error}"
-        raise ConceptTransferError(message) from error
+        raise broken(ANALYSES, name, entry.value, error) from error

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 import pytest
 
-from concepttransfer import analysis
+from concepttransfer import analysis, plugins
 from concepttransfer.analysis import On, spec_of
 from concepttransfer.concepts import ConceptSet
 from concepttransfer.errors import ConceptTransferError, UnknownNameError
@@ -68,7 +68,7 @@ def test_a_declaration_without_role_or_default_is_told():
 
 
 def entries(monkeypatch, *found):
-    monkeypatch.setattr(analysis, "entry_points", lambda group: [EntryPoint(n, v, group) for n, v in found])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint(n, v, group) for n, v in found])
     analysis._entries.cache_clear()
 
 

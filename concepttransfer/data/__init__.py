@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .. import plugins
 from ..errors import BadInputError, UnknownNameError
 from ..manifest import Manifest
 
@@ -26,7 +28,7 @@ READERS = {
 }
 SHARED_KEYS = ("reader", "names", "holdout_per_class", "subset", "limit")
 
-__all__ = ["READERS", "read_data"]
+__all__ = ["READERS", "read_data", "readers"]
 
 
 def read_data(spec: Mapping[str, Any], root: Path) -> Manifest:
@@ -57,9 +59,22 @@ def read_data(spec: Mapping[str, Any], root: Path) -> Manifest:
     return manifest.limit(spec.get("limit"))
 
 
+@cache
+def readers() -> Mapping[str, str]:
+    """Every reader, ours and those of plug-ins (`concepttransfer.readers`), by name: `module:function`.
+
+    Raises:
+        ConceptTransferError: two of one name.
+    """
+    return READERS | {name: entry.value for name, entry in plugins.declared(plugins.READERS, READERS).items()}
+
+
 def _reader(name: str) -> Callable[..., Manifest]:
+    if name not in readers():
+        raise UnknownNameError("reader", name, readers())
     if name not in READERS:
-        raise UnknownNameError("reader", name, READERS)
+        theirs: Callable[..., Manifest] = plugins.loaded(plugins.READERS, name, readers()[name])
+        return theirs
     module, function = READERS[name].split(":")
     found: Callable[..., Manifest] = getattr(import_module(module), function)
     return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError
+from ..plugins import ENCODERS, declared, loaded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,9 +26,16 @@ _LIBRARIES = {
 }
 
 
+@cache
 def libraries() -> Mapping[str, str]:
-    """Which module builds the encoders of each library: prefix -> module with `build(spec, root) -> Built`."""
-    return dict(_LIBRARIES)
+    """Which module builds the encoders of each library: prefix -> module with `build(spec, root) -> Built`.
+
+    Libraries of plug-ins (entry points of the group `concepttransfer.encoders`) are among them.
+
+    Raises:
+        ConceptTransferError: two of one name.
+    """
+    return _LIBRARIES | {name: entry.value for name, entry in declared(ENCODERS, _LIBRARIES).items()}
 
 
 def library_of(model: str) -> str:
@@ -35,9 +45,21 @@ def library_of(model: str) -> str:
         UnknownNameError: no such library; the nearest is offered.
     """
     prefix, colon, _ = model.partition(":")
-    if not colon or prefix not in _LIBRARIES:
-        raise UnknownNameError("library", prefix, _LIBRARIES, where=f"encoders (asked for by `{model}`)")
+    if not colon or prefix not in libraries():
+        raise UnknownNameError("library", prefix, libraries(), where=f"encoders (asked for by `{model}`)")
     return prefix
+
+
+def library_module(model: str) -> Any:
+    """The module that builds the encoder `library:model`, imported.
+
+    Raises:
+        UnknownNameError: no such library; the nearest is offered.
+        ConceptTransferError: it is a plug-in's, and broken.
+    """
+    prefix = library_of(model)
+    module = libraries()[prefix]
+    return import_module(module) if prefix in _LIBRARIES else loaded(ENCODERS, prefix, module)
 
 
 def load_encoder(
@@ -86,4 +108,4 @@ def fetch(spec: EncoderSpec, root: Path) -> None:
         build(spec, root)
 
 
-__all__ = ["fetch", "libraries", "library_of", "load_encoder"]
+__all__ = ["fetch", "libraries", "library_module", "library_of", "load_encoder"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingResourceError, UnknownNameError
+from ..plugins import ENCODERS, declared, package_of
 from ..storage import cache_folder, digest, file_digest, read_json, write_json
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ def weights_id(spec: EncoderSpec, root: Path) -> str:
     if library == "microworld":
         return _microworld(name, spec.modality)
     if library == "plugin":
-        return _plugin(spec.arguments, root)
+        return _plugin(spec.arguments.values(), root)
+    if library not in _DISTRIBUTIONS:
+        return _of_a_package(library, name, spec.arguments.values(), root)
     folder = root / name.removeprefix("local-dir:")
     if (library == "hf" or name.startswith("local-dir:")) and folder.is_dir():
         return f"sha256:{_folder_digest(folder)}"
@@ -142,11 +147,23 @@ def _microworld(name: str, modality: str) -> str:
     return f"sha256:{digest([_existing(file) for file in files])}"
 
 
-def _plugin(arguments: dict[str, Any], root: Path) -> str:
+def _plugin(arguments: Iterable[Any], root: Path) -> str:
     """Hashes of the files that a plug-in's arguments name; its code is known by name alone."""
-    named = sorted(str(value) for value in arguments.values() if isinstance(value, str | Path))
-    files = [root / name for name in named if name and (root / name).is_file()]
+    texts = sorted(str(value) for value in arguments if isinstance(value, str | Path))
+    files = [root / text for text in texts if text and (root / text).is_file()]
     return f"sha256:{digest([known_digest(file) for file in files])}" if files else "plugin"
+
+
+def _of_a_package(library: str, name: str, arguments: Iterable[Any], root: Path) -> str:
+    """The package that brings a library, with its version; a folder of the model's name, and files of the arguments."""
+    own = [f"sha256:{_folder_digest(root / name)}"] if name and (root / name).is_dir() else []
+    return ", ".join([_package(library), *own, _plugin([name, *arguments], root)])
+
+
+@cache
+def _package(library: str) -> str:
+    entry = declared(ENCODERS).get(library)
+    return package_of(entry) if entry else library
 
 
 def _existing(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,13 +76,13 @@ def _encoder_cost(written: str, root: Path) -> EncoderCost:
     from PIL import Image
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..encoders import libraries, library_of
+    from ..encoders import library_module
     from ..encoders.hub import quietly
     from ..encoders.spec import EncoderSpec
 
     spec: EncoderSpec = EncoderSpec.model_validate_json(written)
     with quietly():
-        built = importlib.import_module(libraries()[library_of(spec.model)]).build(spec, root)
+        built = library_module(spec.model).build(spec, root)
     picture = built.transform(Image.new("RGB", (512, 512)))
     for unused in built.unused:
         parent, _, leaf = unused.rpartition(".")

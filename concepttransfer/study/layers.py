@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -81,10 +80,10 @@ def _layers(study: Study, name: str) -> list[str]:
 @cache
 def _of_network(written: str, root: Path) -> list[str]:
     """The layers that can be read, found on the network without its weights."""
-    from ..encoders import libraries, library_of
+    from ..encoders import library_module
     from ..encoders.hub import quietly
 
     spec: EncoderSpec = EncoderSpec.model_validate_json(written)
     with quietly():
-        built = importlib.import_module(libraries()[library_of(spec.model)]).build(spec, root)
+        built = library_module(spec.model).build(spec, root)
     return [place for place in built.readouts if place.startswith("layer:")]
