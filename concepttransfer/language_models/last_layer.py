@@ -48,11 +48,16 @@ def feed_forward_at(module: Any, keep: Tensor) -> Iterator[None]:
             hook.remove()
 
 
-def last_layer(module: Any) -> nn.Module | None:
-    """The last of a causal language model's layers; None where they do not stand in one list."""
+def layers(module: Any) -> nn.ModuleList | None:
+    """A causal language model's layers, in order; None where they do not stand in one list."""
     depth = getattr(module.config.get_text_config(), "num_hidden_layers", None)
     stacks = (part for part in module.modules() if isinstance(part, nn.ModuleList) and len(part) == depth)
-    stack = next(stacks, None)
+    return next(stacks, None)
+
+
+def last_layer(module: Any) -> nn.Module | None:
+    """The last of a causal language model's layers; None where they do not stand in one list."""
+    stack = layers(module)
     return None if stack is None else stack[-1]
 
 
