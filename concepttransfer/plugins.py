@@ -76,6 +76,16 @@ def broken(group: Group, name: str, value: str, error: Exception) -> ConceptTran
     return ConceptTransferError(f"The {group.one} `{name}` ({value}) is broken: {type(error).__name__}: {error}")
 
 
+def is_ours(entry: EntryPoint) -> bool:
+    """Whether an entry point is one of concepttransfer's own."""
+    return entry.value.startswith("concepttransfer.")
+
+
+def any_installed() -> bool:
+    """Whether another package adds anything."""
+    return any(not is_ours(entry) for group in GROUPS for entry in entry_points(group=group.name))
+
+
 def package_of(entry: EntryPoint) -> str:
     """The installed package that declares an entry point, with its version: `my-encoders 1.2`; else where it points."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value

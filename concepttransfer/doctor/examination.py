@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ..plugins import any_installed
 from ..progress import progress
-from . import machine, resources, study_parts
+from . import machine, plug_ins, resources, study_parts
 from .finding import Finding, State
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ _Part = tuple[str, bool, Callable[[], Iterator[Finding]]]
 
 
 def _parts_of_machine() -> list[_Part]:
-    return [
+    parts: list[_Part] = [
         ("libraries and devices", False, machine.examine),
         ("cache", False, machine.examine_cache),
         ("language resources", False, resources.examine),
     ]
+    return [*parts, *([("plug-ins", True, plug_ins.examine)] if any_installed() else [])]
 
 
 def _parts_of_study(study: Study) -> list[_Part]:

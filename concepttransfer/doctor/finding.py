@@ -19,7 +19,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        area: `libraries`, `devices`, `language`, `cache`, `weights`, `data` or `size`.
+        area: `libraries`, `devices`, `language`, `cache`, `plug-ins`, `weights`, `data` or `size`.
         what: the thing.
         state: fine; usable, but worse than it could be; or missing, so that something will not run.
         found: what is there.

@@ -120,7 +120,7 @@ def _size_of(folder: Path) -> str:
 
 def examine_data(study: Study) -> Iterator[Finding]:
     """Is each data set that the study trains or evaluates on where it expects it?"""
-    used = {study.spec.train.data: ["fit"]}
+    used = {name: ["fit"] for name in study.spec.fitted_on}
     for role, names in study.spec.evaluate.items():
         for name in names:
             used.setdefault(name, []).append(role)
