@@ -200,7 +200,7 @@ class CausalLanguageModel:
             return []
         ids, vectors = self._vectors(lay_out(inputs, self.tokens, self.d_model), "left", room=decoding.max_tokens)
         ending = Ending(self.tokens.end, decoding.stop, self.tokens.text)
-        said = _decode(Stream(self.module, vectors, ids != PAD), decoding, keys, ending)
+        said = decode(Stream(self.module, vectors, ids != PAD), decoding, keys, ending)
         return [Generation(ending.text(one.ids), one.ids, one.logprobs) for one in said]
 
     def _refuse_shards(self) -> None:
@@ -262,7 +262,7 @@ def _checkpointed_layers(module: Any) -> list[nn.Module]:
     return layers[:-1]  # the last one's backward pass comes at once: recomputing it would save no memory
 
 
-def _decode(stream: Stream, decoding: Decoding, keys: Sequence[str], ending: Ending) -> list[Said]:
+def decode(stream: Stream, decoding: Decoding, keys: Sequence[str], ending: Ending) -> list[Said]:
     """Texts in order of the stream; with `nucleus`, `samples` of each."""
     if decoding.method == "beam":
         return beam_search(stream, decoding.beams, decoding.length_penalty, decoding.max_tokens, ending)

@@ -30,8 +30,14 @@ class Layout(NamedTuple):
     last: list[str | None]
 
 
-def lay_out(inputs: Sequence[Sequence[Segment]], tokens: Tokens, d_model: int) -> Layout:
+def lay_out(inputs: Sequence[Sequence[Segment]], tokens: Tokens, d_model: int, *, closed: bool = False) -> Layout:
     """Read inputs; neighbouring texts are joined before they are tokenised.
+
+    Args:
+        inputs: each a list of segments.
+        tokens: the tokenizer.
+        d_model: width of a soft prompt.
+        closed: what the tokenizer puts after a text stands after an input that ends in a text or holds nothing.
 
     Raises:
         ShapeError: a soft prompt that is not `[k, d_model]`.
@@ -50,6 +56,8 @@ def lay_out(inputs: Sequence[Sequence[Segment]], tokens: Tokens, d_model: int) -
             layout.prompts.append(segment)
             text = ""
         row += tokens.ids(text)
+        if closed and (text or SOFT not in row):
+            row += tokens.after
         if not row:
             raise BadInputError("An input holds nothing to go on from. Give a text or a soft prompt.")
         layout.rows.append(row)
@@ -70,9 +78,10 @@ def embed(ids: Tensor, prompts: Sequence[Tensor], embedding: nn.Module) -> Tenso
     """The vectors `[b, s, d_model]` of padded ids `[b, s]`: words by the library's embedding, soft prompts as they are.
 
     The embedding module is called, not its table read, because some families scale in it (Gemma, by the root of the
-    width). Soft prompts of all rows are put in at once; gradient flows to them.
+    width). Soft prompts of all rows are put in at once; gradient flows to them, and to words that are trained.
     """
-    with torch.no_grad():
+    trained = torch.is_grad_enabled() and any(weight.requires_grad for weight in embedding.parameters())
+    with torch.set_grad_enabled(trained):
         words: Tensor = embedding(ids.clamp(min=0))
     if not prompts:
         return words

@@ -11,6 +11,7 @@ import torch
 
 from ..errors import BadInputError, MissingResourceError
 from .causal import CausalLanguageModel
+from .encoder_decoder import EncoderDecoderLanguageModel
 from .identity import Source, language_model_identity, locate, offline
 from .placement import DTYPES, QUANTISED, SHARD, SPREAD, keep_differentiable, quantising, spreading, take_turns
 
@@ -18,7 +19,7 @@ from .placement import DTYPES, QUANTISED, SHARD, SPREAD, keep_differentiable, qu
 def load_language_model(
     name: str, root: Path | str = ".", *, device: str = "cpu", dtype: str = "float32", bos: bool | None = None
 ) -> CausalLanguageModel:
-    """Load any decoder-only causal language model of transformers, frozen.
+    """Load any causal language model or encoder-decoder of transformers, frozen; its configuration says which it is.
 
     Args:
         name: `hf:org/name`, `hf:org/name@revision`, `hf:folder` or `folder` relative to `root`, or
@@ -52,7 +53,8 @@ def load_language_model(
             module = _fetch(source, arguments).to(device)
         keep_differentiable(module)
         tokenizer = _library().AutoTokenizer.from_pretrained(source.path, **_where(source))
-    return CausalLanguageModel(module, tokenizer, id=language_model_identity(name, root, dtype), bos=bos)
+    kind = EncoderDecoderLanguageModel if _has_encoder(module.config) else CausalLanguageModel
+    return kind(module, tokenizer, id=language_model_identity(name, root, dtype), bos=bos)
 
 
 def _library() -> Any:
@@ -66,15 +68,20 @@ def _where(source: Source) -> dict[str, Any]:
 
 
 def _fetch(source: Source, arguments: Mapping[str, Any]) -> Any:
-    module, report = _library().AutoModelForCausalLM.from_pretrained(
-        source.path, output_loading_info=True, **arguments, **_where(source)
-    )
+    config = _library().AutoConfig.from_pretrained(source.path, **_where(source))
+    library = _library()
+    kind = library.AutoModelForSeq2SeqLM if _has_encoder(config) else library.AutoModelForCausalLM
+    module, report = kind.from_pretrained(source.path, output_loading_info=True, **arguments, **_where(source))
     if lacking := sorted(report["missing_keys"]):
         raise BadInputError(
             f"The weights of language model `{source.name}` lack {lacking[0]} and {len(lacking) - 1} more that its "
             "config.json asks for. Put weights and configuration of one model together."
         )
     return module
+
+
+def _has_encoder(config: Any) -> bool:
+    return bool(getattr(config, "is_encoder_decoder", False))
 
 
 def _arguments(device: str, dtype: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class Tokens:
 
     Attributes:
         start: ids before the first segment of an input (BOS), as the tokenizer itself would put them; may be empty.
+        after: ids that the tokenizer puts after a text (T5's end token); only encoders of encoder-decoders read them.
         end: the id that ends a text: the tokenizer's, else the configuration's; None where neither has one.
     """
 
@@ -32,22 +33,26 @@ class Tokens:
         self._tokenizer = tokenizer
         self._known: dict[str, tuple[int, ...]] = {}
         self.end = _special_id(tokenizer.eos_token_id, config, "eos_token_id")
-        self.start = self._start(config, bos)
+        self.start, self.after = self._start(config, bos), self._around()[1]
         # "a a" tells whether the tokenizer itself puts a space before a text, as Llama's does.
         self._prefixes_space = self.ids("a a")[len(self.ids("a")) :] == self.ids("a")
 
     def _start(self, config: Any, bos: bool | None) -> tuple[int, ...]:
         if bos is False:
             return ()
-        plain, full = list(self.ids("a")), self._tokenizer("a")["input_ids"]
-        at = next((i for i in range(len(full)) if full[i : i + len(plain)] == plain), 0)
-        start = tuple(full[:at])
+        start = self._around()[0]
         if bos and not start:
             begin = _special_id(self._tokenizer.bos_token_id, config, "bos_token_id")
             if begin is None:
                 raise BadInputError("This language model has no begin token. Leave `bos` out.")
             return (begin,)
         return start
+
+    def _around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the tokenizer itself puts before a text and after it."""
+        plain, full = list(self.ids("a")), self._tokenizer("a")["input_ids"]
+        at = next((i for i in range(len(full)) if full[i : i + len(plain)] == plain), 0)
+        return tuple(full[:at]), tuple(full[at + len(plain) :])
 
     def ids(self, text: str) -> tuple[int, ...]:
         """The ids of a text as the tokenizer reads it at the start of a text."""
