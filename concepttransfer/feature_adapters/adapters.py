@@ -137,7 +137,13 @@ class FeatureAdapter(nn.Module):
 
 
 def fit_adapter(
-    spec: FeatureAdapterSpec, pictures: Any, texts: Any, seed: int = 0, *, space: str = "", dim: int | None = None
+    spec: FeatureAdapterSpec,
+    pictures: Any = None,
+    texts: Any = None,
+    seed: int = 0,
+    *,
+    space: str = "",
+    dim: int | None = None,
 ) -> FeatureAdapter:
     """Fit an adapter on pictures with their texts.
 
