@@ -25,7 +25,9 @@ from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
 
 PANEL = "Analyses"
-WITHOUT_FITS = frozenset({"ClassNames", "ConceptSet", "Features", "Manifest", "Splits", "StitchingLosses"})
+WITHOUT_FITS = frozenset(
+    {"ClassNames", "ClassTexts", "ConceptSet", "Features", "Manifest", "Splits", "StitchingLosses"}
+)
 """Artifacts for which pictures are encoded and nothing is fitted."""
 
 

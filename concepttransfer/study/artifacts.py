@@ -43,6 +43,12 @@ def _class_names(study: Study, encoders: Sequence[str], selection: Selection) ->
     return class_names(study, selection)
 
 
+def _class_texts(study: Study, encoders: Sequence[str], selection: Selection, templates: str = "") -> Any:
+    from .towers import class_texts
+
+    return class_texts(study, encoders, selection, templates=templates)
+
+
 def _features(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     """Those of a tuned encoder are as its first fit left it."""
     tuned = {name: pipeline.transfers(study, name)[0] for name in encoders if study.encoder_spec(name).train}
@@ -96,6 +102,7 @@ MAKERS: dict[str, Maker] = {
     "Answers": _answers,
     "Captions": _captions,
     "ClassNames": _class_names,
+    "ClassTexts": _class_texts,
     "ConceptSet": lambda study, encoders, selection: selection.concepts,
     "ExternalScores": scoring.external_scores,
     "Features": _features,
@@ -114,6 +121,8 @@ LONG = ("Features", "Splits", "Captions", "Answers", "TokenScores", "PromptReadi
 """Those that take long, in the order in which they are best made before any analysis; the cache keeps them."""
 TOGETHER = ("ExternalScores",)
 """Of these, those made for all encoders at once, since starting what makes them takes longest."""
+OPTIONS: dict[str, tuple[str, ...]] = {"ClassTexts": ("templates",)}
+"""The options of an analysis that say how an artifact is made."""
 WITHOUT: dict[str, Maker] = {"Captions": _captions_there}
 """The same for artifacts that the analysis can do without, where making them all could take a fit."""
 
@@ -133,7 +142,7 @@ def make(
         artifact: what the analysis says of it.
         encoders: all those that it is about.
         selection: the data.
-        options: of the analysis; they say which Results it is about.
+        options: of the analysis; they say which Results it is about, and how some artifacts are made.
         runs: where Results that are saved already may lie.
 
     Raises:
@@ -147,7 +156,8 @@ def make(
             f"An analysis asks for `{kind}`, which a study cannot make. It makes: {', '.join(MAKERS)}."
         )
     try:
-        named = {"kind": artifact.of.kind(options), "runs": runs} if artifact.of else {}
+        named = {name: options[name] for name in OPTIONS.get(kind, ()) if name in options}
+        named |= {"kind": artifact.of.kind(options), "runs": runs} if artifact.of else {}
         maker = WITHOUT.get(kind, MAKERS[kind]) if artifact.optional else MAKERS[kind]
         made = maker(study, encoders, selection, **named)
     except BadInputError:

@@ -69,7 +69,7 @@ def _judge(
     return JudgeScores(
         model=spec.model,
         prefix=prefix,
-        pictures=_encoded(study, judge, manifest),
+        pictures=encoded(study, judge, manifest),
         references=references[0],
         captions={c.key: features for c, (features, _) in zip(captions, spoken, strict=True)},
         shares=frozenset(name for name in encoders if _has_weights_of(study, name, judge)),
@@ -81,7 +81,7 @@ def _texts(name: str, prefix: str, rows: Iterable[tuple[str, Sequence[str]]]) ->
     return Manifest(name, tuple(Row(row, texts=tuple(prefix + text.strip() for text in texts)) for row, texts in rows))
 
 
-def _encoded(study: Study, spec: EncoderSpec, manifest: Manifest, encoder: Encoder | None = None) -> Features:
+def encoded(study: Study, spec: EncoderSpec, manifest: Manifest, encoder: Encoder | None = None) -> Features:
     """Features of a judge, from the store or encoded now; an encoder that is loaded already may be given."""
     from ..encoders import load_encoder
     from ..features import Features, encode, features_key
@@ -109,11 +109,11 @@ def _read(study: Study, spec: EncoderSpec, manifest: Manifest) -> tuple[Features
 
     note = cache_folder() / "judged" / f"{features_key(manifest.id, spec.identity(study.root), DTYPE)}.json"
     if note.is_file():
-        return _encoded(study, spec, manifest), int(read_json(note)["n_cut"])
+        return encoded(study, spec, manifest), int(read_json(note)["n_cut"])
     encoder = load_encoder(spec, study.root, device=study.settings.torch_device())
     n_cut = count_cut([text for texts in manifest.texts for text in texts], encoder.transform)
     write_json(note, {"n_cut": n_cut})
-    return _encoded(study, spec, manifest, encoder), n_cut
+    return encoded(study, spec, manifest, encoder), n_cut
 
 
 def count_cut(texts: Iterable[str], transform: Any) -> int:
