@@ -19,13 +19,16 @@ TRANSFERS = "transfers"
 @app.command()
 def show(
     split: Annotated[str, typer.Option(help="pretraining, projection, dev or test.")] = "dev",
+    shift: Annotated[
+        str | None, typer.Option(help="night, sketch, cluttered or unseen-habitat; all: a few scenes in each.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("microworld.png"),
 ) -> None:
     """Draw a sheet of pictures, one an animal, and say which models there are and how they were made."""
     from concepttransfer.microworld.build import read_manifest
-    from concepttransfer.microworld.contact import contact_sheet
+    from concepttransfer.microworld.contact import contact_sheet, shifts_sheet
 
-    sheet = contact_sheet(split)
+    sheet = shifts_sheet(split) if shift == "all" else contact_sheet(split, shift=shift)
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
     rows = [

@@ -28,11 +28,15 @@ KEPT = 4096
 """So many drawn pictures are kept in memory, 27 kB each: drawing one takes as long as encoding it."""
 
 _SEEDS_A_SPLIT = 1_000_000
+_SHIFTED = "+"
 
 
 @dataclass(frozen=True)
 class PicturesOfScenes:
-    """Draws pictures by key: `zebra:2000017@1` is the zebra of seed 2000017, as version 1 of the world draws it."""
+    """Draws pictures by key: `zebra:2000017@1` is the zebra of seed 2000017, as version 1 of the world draws it.
+
+    `zebra:2000017@1+night` is the same scene as the shift `night` shows it.
+    """
 
     size: int = PICTURE_SIZE
 
@@ -41,6 +45,7 @@ class PicturesOfScenes:
 
         Raises:
             BadInputError: the key is malformed, or of another version of the world.
+            UnknownNameError: the key names a shift that there is not.
         """
         import numpy as np
         from PIL import Image
@@ -54,7 +59,12 @@ def _drawn(key: str, size: int) -> bytes:
     """The picture's bytes, row by row: several encoders look at the same pictures."""
     from concepttransfer.microworld.render import render
 
-    return render(scene_of(key), size)[0].tobytes()
+    scene, shift = scene_of(key), shift_of(key)
+    if shift is None:
+        return render(scene, size)[0].tobytes()
+    from concepttransfer.microworld.shifted import render_shifted
+
+    return render_shifted(scene, shift, size)[0].tobytes()
 
 
 def forget_drawn() -> None:
@@ -73,22 +83,30 @@ def first_seed(split: str) -> int:
     return (tuple(SPLITS).index(split) + 1) * _SEEDS_A_SPLIT
 
 
-def key_of(scene: Scene) -> str:
-    """The key of a scene's picture; it names the version of the drawing, so that manifests of two versions differ."""
+def key_of(scene: Scene, shift: str | None = None) -> str:
+    """The key of a scene's picture; it names the version of the drawing, so that manifests of two versions differ.
+
+    A shifted picture's key names the shift too.
+    """
     from concepttransfer.microworld.render import WORLD_VERSION
 
-    return f"{scene.animal}:{scene.seed}@{WORLD_VERSION}"
+    return f"{scene.animal}:{scene.seed}@{WORLD_VERSION}" + (f"{_SHIFTED}{shift}" if shift else "")
+
+
+def shift_of(key: str) -> str | None:
+    """The shift that a key names; None for a plain picture."""
+    return key.partition(_SHIFTED)[2] or None
 
 
 def scene_of(key: str) -> Scene:
-    """The scene whose picture has this key.
+    """The scene whose picture has this key, shifted or not.
 
     Raises:
         BadInputError: the key is malformed, or of another version of the world.
     """
     from concepttransfer.microworld.render import WORLD_VERSION
 
-    name, _, version = key.partition("@")
+    name, _, version = key.partition(_SHIFTED)[0].partition("@")
     animal, _, seed = name.rpartition(":")
     if animal not in ANIMALS or not seed.isdigit():
         raise BadInputError(
@@ -111,25 +129,36 @@ def scenes(split: str) -> tuple[Scene, ...]:
     return tuple(sample_scene(ANIMALS[i % len(ANIMALS)], start + i) for i in range(SPLITS[split]))
 
 
-def microworld_manifest(split: str) -> Manifest:
+def microworld_manifest(split: str, shift: str | None = None) -> Manifest:
     """The manifest of one split: pictures that are drawn when read, five reference captions each, the truth as labels.
 
+    Args:
+        split: one of `SPLITS`.
+        shift: `night`, `sketch`, `cluttered` or `unseen-habitat`: the same scenes, captions and labels, shown
+            otherwise. An unseen habitat has no name in the world: `habitat` and `typical_habitat` are None, and the
+            captions leave the place out.
+
     Raises:
-        UnknownNameError: there is no such split.
+        UnknownNameError: there is no such split, or no such shift.
     """
     from concepttransfer.microworld.render import WORLD_VERSION
 
-    rows = tuple(_row(scene, split) for scene in scenes(split))
+    if shift is not None:
+        from concepttransfer.microworld.shifted import check_shift
+
+        check_shift(shift)
+    rows = tuple(_row(scene, split, shift) for scene in scenes(split))
     source = {
-        "title": f"concepttransfer's microworld, split `{split}`",
+        "title": f"concepttransfer's microworld, split `{split}`" + (f", shift `{shift}`" if shift else ""),
         "licence": "MIT",
         "world_version": WORLD_VERSION,
         "note": "Drawn pictures, not photographs.",
     }
-    return Manifest(name=f"microworld-{split}", rows=rows, pictures=PicturesOfScenes(), source=source)
+    name = f"microworld-{split}" + (f"-{shift}" if shift else "")
+    return Manifest(name=name, rows=rows, pictures=PicturesOfScenes(), source=source)
 
 
-def _row(scene: Scene, split: str) -> Row:
+def _row(scene: Scene, split: str, shift: str | None) -> Row:
     from concepttransfer.microworld.grammar import captions
 
     labels: dict[str, Label] = {
@@ -142,8 +171,13 @@ def _row(scene: Scene, split: str) -> Row:
         "relation": scene.relation,
         "typical_habitat": bool(scene.nuisance["typical_habitat"]),
     }
-    name = f"{split}-{scene.animal.replace(' ', '-')}-{scene.seed}"
-    return Row(id=name, picture=key_of(scene), texts=tuple(captions(scene)), labels=labels)
+    name, texts = f"{split}-{scene.animal.replace(' ', '-')}-{scene.seed}", captions(scene)
+    if shift == "unseen-habitat":
+        from concepttransfer.microworld.shifted.places import placeless_captions
+
+        texts = placeless_captions(scene)
+        labels |= {"habitat": None, "typical_habitat": None}
+    return Row(id=name, picture=key_of(scene, shift), texts=tuple(texts), labels=labels)
 
 
 @cache

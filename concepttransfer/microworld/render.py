@@ -34,7 +34,15 @@ _PLANS: dict[str, Callable[[Species, str, Coat, random.Random], Body]] = {
 }  # fmt: skip
 
 
-def render(scene: Scene, size: int = 96) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+Backdrop = Callable[[Scene, Landscape], None]
+"""Paints over a habitat before anything stands in it."""
+Overlay = Callable[[Scene, Landscape, Image.Image, Placement], None]
+"""Paints over what is drawn, and takes what it hides out of the animal's mask (`L`, 0 or 255)."""
+
+
+def render(
+    scene: Scene, size: int = 96, *, backdrop: Backdrop | None = None, overlay: Overlay | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Draw a scene; the same scene gives the same picture.
 
     Chance is drawn separately for shape, habitat, layout, clutter and noise, keyed by the scene's animal and seed, so
@@ -43,6 +51,8 @@ def render(scene: Scene, size: int = 96) -> tuple[NDArray[np.uint8], NDArray[np.
     Args:
         scene: what to draw.
         size: width and height in pixels.
+        backdrop: paints over the habitat; None: the habitat stays.
+        overlay: paints over the finished drawing, before the camera's light and noise; None: nothing.
 
     Returns:
         The picture, `[size, size, 3]` in RGB, and `[size, size]`: where the animal is to be seen.
@@ -50,6 +60,8 @@ def render(scene: Scene, size: int = 96) -> tuple[NDArray[np.uint8], NDArray[np.
     width = size * SUPERSAMPLING
     body = _body(scene)
     land = landscape(scene.habitat, scene.pose, width, _chance(scene, "habitat"))
+    if backdrop:
+        backdrop(scene, land)
     placement = place(scene, body, land, _chance(scene, "layout"))
     clutter, rng = int(scene.nuisance["clutter"]), _chance(scene, "clutter")
     draw_clutter(land, scene.habitat, clutter, land.horizon + width * 0.04, rng)
@@ -64,6 +76,8 @@ def render(scene: Scene, size: int = 96) -> tuple[NDArray[np.uint8], NDArray[np.
         _draw_object(scene, land, placement)
         _cover(scene, mask, placement)
     _draw_foreground(scene, land, mask, rng)
+    if overlay:
+        overlay(scene, land, mask, placement)
     picture = np.asarray(land.picture.reduce(SUPERSAMPLING))
     return _develop(picture, scene), np.asarray(mask.reduce(SUPERSAMPLING)) >= 128
 
