@@ -37,12 +37,9 @@ class Adapter(nn.Module):
         """Zeros: an adapter that changes nothing, until `start` or `load_state_dict` fills it."""
         super().__init__()
         self.norm = nn.LayerNorm(width) if spec.layer_norm else None
-        self.down: nn.Linear = skip_init(nn.Linear, width, width // spec.downsample)
-        self.up: nn.Linear = skip_init(nn.Linear, width // spec.downsample, width)
+        self.down = _linear(width, width // spec.downsample)
+        self.up = _linear(width // spec.downsample, width)
         self.scale = nn.Parameter(torch.ones(1)) if spec.kind == "scaled_parallel" else None
-        with torch.no_grad():
-            for parameter in (*self.down.parameters(), *self.up.parameters()):
-                parameter.zero_()
 
     @torch.no_grad()
     def start(self, generator: torch.Generator) -> None:
@@ -132,6 +129,14 @@ class Adapters(nn.Module):
             return (changed, *made[1:]) if isinstance(made, tuple) else changed
 
         return add
+
+
+def _linear(width: int, made: int) -> nn.Linear:
+    """A layer of zeros, made without a draw from torch's own stream of random numbers."""
+    layer = cast(nn.Linear, skip_init(nn.Linear, width, made))  # type: ignore[no-untyped-call]
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 def _blocks(module: Any, spec: AdapterSpec) -> list[dict[str, nn.Module]]:
