@@ -136,15 +136,18 @@ def answer(run: Run) -> None:
 
 def import_projection(
     run: Run,
-    file: Annotated[Path, typer.Argument(help="A released proj.ckpt, or an exported folder.", exists=True)],
+    file: Annotated[Path, typer.Argument(help="A released proj.ckpt or .pt, or an exported folder.", exists=True)],
 ) -> None:
-    """Take a projection that was fitted elsewhere in place of a fit: LiMBeR's released proj.ckpt, or an export.
+    """Take a projection that was fitted elsewhere in place of a fit: LiMBeR's or ClipCap's released one, or an export.
 
-    The file is a state dict with `weight` [4096 k, h] and `bias` [4096 k]; nothing in it is executed. The folder is one
-    that `concepttransfer export` wrote, for the same encoder and language model. Later commands with the same study and
-    encoder use it; `concepttransfer fit --force` fits again and leaves it out.
+    A file is a state dict: LiMBeR's proj.ckpt holds `weight` [4096 k, h] and `bias` [4096 k]; what ClipCap's .pt holds
+    (docs/clipcap.md) is read off its keys. Nothing in it is executed. A folder is one that `concepttransfer export`
+    wrote, for the same encoder and language model. Later commands with the same study and encoder use it;
+    `concepttransfer fit --force` fits again and leaves it out.
 
     Example: concepttransfer import-projection limber_weights/beit_linear/proj.ckpt --study limber --encoder beit
+
+    Example: concepttransfer import-projection coco_weights.pt --study clipcap --encoder mlp-tuned
 
     Example: concepttransfer import-projection ./beit-into-gpt-j --study my.yaml --encoder beit --dtype 4bit
     """

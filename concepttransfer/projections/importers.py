@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import BadInputError, MismatchError
 from ..storage import file_digest
 from ..transfer import Transfer
 from .linear import Linear
+from .released import LIMBER, read_released, some, system_of
 
 RELEASED_TRANSFORM = (
     "The released code's transform applies: CLIP resizes (bicubic) and crops to 384 pixels with CLIP's mean and "
@@ -40,21 +40,10 @@ def read_limber(file: Path) -> dict[str, Tensor]:
     Raises:
         BadInputError: it is not a state dict with just these two tensors.
     """
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise BadInputError(
-            f"There is no file {file}. Name a projection such as limber_weights/clip_linear/proj.ckpt."
-        ) from None
-    except Exception as error:
-        what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        message = (
-            f"{file} was not read: it holds something else than tensors, or is damaged ({what}). Nothing in it was run."
-        )
-        raise BadInputError(message) from error
-    if not isinstance(state, dict) or set(state) != {"weight", "bias"}:
-        keys = ", ".join(sorted(map(str, state))) if isinstance(state, dict) else type(state).__name__
-        raise BadInputError(f"A released projection holds `weight` and `bias`; {file} holds: {keys[:200]}.")
+    state = read_released(file)
+    if (system := system_of(state)) != LIMBER:
+        looks = f" It looks like a file of {system}." if system else ""
+        raise BadInputError(f"A released projection holds `weight` and `bias`; {file} holds: {some(state)}.{looks}")
     weight, bias = state["weight"], state["bias"]
     shapes = [list(t.shape) if isinstance(t, Tensor) else type(t).__name__ for t in (weight, bias)]
     if (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,10 +33,6 @@ class MLP(FromOneFeature):
         super().__init__(dim, d_model, prompt_tokens, dropout)
         width = d_model * self.soft_prompts
         self.model = nn.Sequential(EmptyLinear(dim, width // 2), nn.Tanh(), EmptyLinear(width // 2, width))
-
-    def options(self) -> dict[str, Any]:
-        """Nothing besides its shape."""
-        return {}
 
     @property
     def first(self) -> EmptyLinear:

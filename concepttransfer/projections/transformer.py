@@ -115,7 +115,7 @@ class TransformerMapper(FromOneFeature):
         self.n_layers, self.heads, self.clip_tokens, self.mlp_ratio = layers, heads, clip_tokens, mlp_ratio
         self.linear = EmptyLinear(dim, clip_tokens * d_model)
         self.prefix_const = nn.Parameter(torch.zeros(self.soft_prompts, d_model))
-        self.transformer = Layers(d_model, heads, int(d_model * mlp_ratio), layers)
+        self.transformer = Layers(d_model, heads, round(d_model * mlp_ratio), layers)
 
     def options(self) -> dict[str, Any]:
         """What besides its shape makes it again."""
@@ -176,5 +176,5 @@ def _check(d_model: int, layers: int, heads: int, clip_tokens: int, mlp_ratio: f
             f"The language model is {d_model} wide, which {heads} heads cannot share evenly. "
             f"Say a number of heads that divides it (projection: {{kind: transformer, heads: N}}): {fits}."
         )
-    if int(d_model * mlp_ratio) < 1:
+    if round(d_model * mlp_ratio) < 1:
         raise BadInputError(f"mlp_ratio {mlp_ratio} leaves no hidden layer. ClipCap's is 2.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
     Args:
         study: whose encoder and language model it belongs to.
         name: of the encoder.
-        file: a released LiMBeR `proj.ckpt`, or the folder of a Transfer, such as `export` writes.
+        file: a released LiMBeR `proj.ckpt` or ClipCap `.pt`, told apart by their keys; or the folder of a Transfer,
+            such as `export` writes.
 
     Raises:
         BadInputError: the file is no such projection; nothing in it was executed.
@@ -60,7 +62,11 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
         return _take_over(study, name, file)
     from ..encoders import load_encoder
     from ..projections.importers import import_limber, released_transform
+    from ..projections.released import CLIPCAP, read_released, system_of
 
+    state = read_released(file)
+    if system_of(state) == CLIPCAP:
+        return _take_clipcap(study, name, file, state)
     written = study.written_spec(name)
     changes = released_transform(written.model)
     encoder = load_encoder(type(written).model_validate(written.model_dump() | changes), study.root)
@@ -76,6 +82,31 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
         language_model_id=study.language_model_identity,
         d_model=_width(study),
         changes=changes,
+    )
+
+
+def _take_clipcap(study: Study, name: str, file: Path, state: Mapping[str, object]) -> Transfer:
+    """A released ClipCap file, whose GPT-2 is compared with the study's language model."""
+    from ..encoders import load_encoder
+    from ..language_models.loading import load_language_model
+    from ..projections.clipcap_file import HEADS, understood
+    from ..projections.import_clipcap import import_clipcap
+
+    heads = study.recipe(name).projection.options.get("heads", HEADS)
+    released = understood(state, file, d_model=_width(study), heads=heads)
+    encoder = load_encoder(study.written_spec(name), study.root)
+    frozen = released.language_model is None
+    return import_clipcap(
+        released,
+        place(study, name),
+        key=keys.imported(study, name),
+        encoder=name,
+        space=encoder.space,
+        encoder_identity=encoder.id,
+        tokens=encoder.tokens,
+        dim=encoder.dim,
+        language_model_id=study.language_model_identity,
+        base=None if frozen else load_language_model(study.spec.language_model, study.root).module,
     )
 
 
