@@ -85,6 +85,40 @@ def test_dropout_masks_follow_the_draws_and_nothing_else():
     torch.testing.assert_close(made.eval()(x, [11, 12, 13, 14]), made(x))
 
 
+@pytest.mark.parametrize("prompt_tokens", [None, 3])
+def test_a_layer_norm_stands_behind_dropout_and_is_saved(prompt_tokens):
+    made = filled(6, 8, prompt_tokens, 0.5, layer_norm=True).train()
+    plain = filled(6, 8, prompt_tokens, 0.5).train()
+    torch.nn.init.normal_(made.norm.weight)
+    torch.nn.init.normal_(made.norm.bias)
+    x = torch.randn(4, 1 if prompt_tokens else 5, 6)
+    dropped = plain(x, [1, 2, 3, 4])
+    middle, spread = dropped.mean(-1, keepdim=True), dropped.var(-1, unbiased=False, keepdim=True)
+    wanted = (dropped - middle) / (spread + 1e-5).sqrt() * made.norm.weight + made.norm.bias
+    torch.testing.assert_close(made(x, [1, 2, 3, 4]), wanted, rtol=1e-4, atol=1e-5)
+    assert list(made.state_dict()) == ["weight", "bias", "norm.weight", "norm.bias"]
+    again = build_projection("linear", **made.shape(), **made.options()).eval()
+    again.load_state_dict(made.state_dict())
+    torch.testing.assert_close(again(x), made.eval()(x))
+    assert plain.options() == {}
+
+
+def test_first_prompts_behind_a_layer_norm_are_as_large_as_words():
+    made = Linear(512, 64, layer_norm=True)
+    made.start(0.07, 300.0, seed=0)
+    assert made(torch.randn(50, 4, 512) * 300).std().item() == pytest.approx(0.07, rel=0.02)
+
+
+def test_folding_leaves_the_layer_norm_alone():
+    made = filled(6, 8, layer_norm=True)
+    made.standardize(torch.randn(6) * 5, torch.rand(6) * 3 + 0.1)
+    x = torch.randn(7, 2, 6) * 4
+    before = made(x)
+    made.fold()
+    assert made.mean is None
+    torch.testing.assert_close(made(x), before, rtol=1e-4, atol=1e-4)
+
+
 def test_features_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"takes features \[pictures, 1, 6\]; these are \[2, 5, 6\]"):
         Linear(6, 4, prompt_tokens=2)(torch.randn(2, 5, 6))
