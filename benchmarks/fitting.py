@@ -72,7 +72,7 @@ class EncodedInEveryStep(OnlineFeatures):
         workers = max(len(os.sched_getaffinity(0)) - 1, 1)
         self._coming = iter(DataLoader(items, batch_sampler=batches, num_workers=workers, collate_fn=collated))  # type: ignore[arg-type]
 
-    def batch(self, rows: Any) -> Tensor:
+    def batch(self, rows: Any, choices: Any = None) -> Tensor:
         """Features of the next batch."""
         numbers, pictures, _ = next(self._coming)
         if numbers != rows.tolist():
@@ -135,9 +135,9 @@ def _batches(study: Study, recipe: Any, stored: Any) -> list[list[int]]:
     class Noted(StoredFeatures):
         asked: list[list[int]] = []  # noqa: RUF012
 
-        def batch(self, rows: Any) -> Tensor:
+        def batch(self, rows: Any, choices: Any = None) -> Tensor:
             self.asked.append(rows.tolist())
-            return super().batch(rows)
+            return super().batch(rows, choices)
 
     source = Noted(stored)
     job = Job(source, study.training.manifest.texts, study.language_model, recipe, 0, "", None, False)

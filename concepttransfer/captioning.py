@@ -142,6 +142,8 @@ def caption(
         "dtype": str(language_model.dtype).removeprefix("torch."),
     }
     if not is_written(folder, key):
+        from .language_models.fitted import as_fitted
+
         where = device or language_model.device
         projection = transfer.projection().to(where)
 
@@ -149,20 +151,21 @@ def caption(
             values = _tensor(features.values[rows], where)
             return caption_features(values, projection, language_model, prompt=prompt, decoding=decoding, keys=keys)
 
-        write_lines(
-            folder,
-            LINES,
-            key=key,
-            row_ids=features.row_ids,
-            say=say,
-            about=lambda row: {"prompt": prompt},
-            index={"meta": meta, **named},
-            what=f"caption {len(features.row_ids)} pictures",
-            unit="caption",
-            batch_size=batch_size,
-            n_samples=decoding.n_texts,
-            quiet=quiet,
-        )
+        with as_fitted(language_model, transfer):
+            write_lines(
+                folder,
+                LINES,
+                key=key,
+                row_ids=features.row_ids,
+                say=say,
+                about=lambda row: {"prompt": prompt},
+                index={"meta": meta, **named},
+                what=f"caption {len(features.row_ids)} pictures",
+                unit="caption",
+                batch_size=batch_size,
+                n_samples=decoding.n_texts,
+                quiet=quiet,
+            )
     return Captions.load(folder)
 
 

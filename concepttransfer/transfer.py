@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import BadInputError, MismatchError, MissingResourceError
 from .storage import digest, file_digest, new_folder, read_json, write_bytes, write_json
+from .transfer_files import (
+    COSTS,
+    ENCODER,
+    FEATURE_ADAPTER,
+    HISTORY,
+    LANGUAGE_MODEL,
+    PROJECTION,
+    TRAINED,
+    count,
+    packed,
+    state_mark,
+    table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +29,6 @@ if TYPE_CHECKING:
 
     from .projections import Projection
 
-HISTORY = ("step", "loss", "validation_loss", "lr")
 FORMAT = 1
 
 
@@ -33,8 +44,10 @@ class HasSpace(Protocol):
 class Transfer:
     """What one fit with one seed learnt, on disk.
 
-    The folder holds `transfer.json`, `projection.safetensors`, `history.csv` and, where the encoder was trained too,
-    `encoder.safetensors`. Frozen parts are named by id and hash and never copied.
+    The folder holds `transfer.json`, `projection.safetensors`, `history.csv` and, where they were trained too,
+    `encoder.safetensors` and `language_model.safetensors` (all its weights, or adapters); `feature_adapter.safetensors`
+    where one stood between features and projection in training; `costs.json`. Frozen parts are named by id and hash and
+    never copied.
 
     Attributes:
         folder: where it lies.
@@ -44,13 +57,15 @@ class Transfer:
         seed: of the fit.
         space: the feature space it reads.
         encoder_identity: the encoder whose features it was fitted on.
-        language_model_id: the language model into which it was fitted.
+        language_model_id: the language model into which it was fitted, as it was before.
         d_model: width of that model's word vectors.
         dim, tokens: features are `[pictures, tokens, dim]`.
         prompt_tokens: k soft prompts from one pooled feature; None: one soft prompt a token.
         kind: of projection.
         meta: whatever else is known of the fit, such as its recipe; JSON.
         hashes: sha256 of each file of weights.
+        options: the projection's own, beside its shape.
+        adapters: the `AdapterSpec` of adapters that were trained in the language model, as JSON; None: none.
     """
 
     folder: Path = field(compare=False)
@@ -68,11 +83,24 @@ class Transfer:
     kind: str
     meta: Mapping[str, Any]
     hashes: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    adapters: Mapping[str, Any] | None = None
 
     @property
     def soft_prompts(self) -> int:
         """How many soft prompts a picture becomes."""
         return self.prompt_tokens or self.tokens
+
+    @property
+    def n_trained(self) -> int:
+        """How many parameters the fit trained: of the projection, and of whatever else was trained with it."""
+        return sum(count(self.folder / name) for name in TRAINED if name in self.hashes)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the fit took, over all its runs; None: not known."""
+        path = self.folder / COSTS
+        return float(read_json(path)["seconds"]) if path.is_file() else None
 
     @property
     def history(self) -> pd.DataFrame:
@@ -116,6 +144,10 @@ class Transfer:
         meta: Mapping[str, Any] | None = None,
         history: pd.DataFrame | None = None,
         encoder_state: Mapping[str, Tensor] | None = None,
+        language_model_state: Mapping[str, Tensor] | None = None,
+        adapters: Mapping[str, Any] | None = None,
+        feature_adapter_state: Mapping[str, Tensor] | None = None,
+        seconds: float | None = None,
         dtype: str = "float32",
     ) -> Transfer:
         """Write a Transfer, whole or not at all; the same arguments give the same bytes.
@@ -128,9 +160,13 @@ class Transfer:
                 the state's hash to both, and so does this.
             history: columns step, loss, validation_loss, lr; None: imported, not fitted.
             encoder_state: the whole state of an encoder that was trained; None: it was frozen.
+            language_model_state: all weights of a language model that was trained, or of `adapters`; None: frozen.
+            adapters: see the class.
+            feature_adapter_state: what stood between features and projection in training; None: nothing.
+            seconds: how long the fit took; None: not known.
             dtype: of the saved weights: `float32`, or `float16` at half the size.
         """
-        tuned = _state_mark(encoder_state, dtype)
+        tuned = state_mark(encoder_state, dtype)
         parts = {
             "space": space + tuned,
             "encoder_identity": encoder_identity + tuned,
@@ -138,17 +174,25 @@ class Transfer:
             "tokens": tokens,
             "kind": projection.kind,
             **projection.shape(),
+            **({"options": options} if (options := projection.options()) else {}),
+            **({"adapters": dict(adapters)} if adapters else {}),
         }
-        files = {"projection.safetensors": _packed(projection.state_dict(), dtype)}
-        if encoder_state is not None:
-            files["encoder.safetensors"] = _packed(encoder_state, dtype)
+        states = {
+            PROJECTION: projection.state_dict(),
+            ENCODER: encoder_state,
+            LANGUAGE_MODEL: language_model_state,
+            FEATURE_ADAPTER: feature_adapter_state,
+        }
+        files = {name: packed(state, dtype) for name, state in states.items() if state is not None}
         with new_folder(Path(folder)) as new:
             for name, content in files.items():
                 write_bytes(new / name, content)
             hashes = {name: file_digest(new / name) for name in files}
             named = {"key": key, "encoder": encoder, "seed": seed, "meta": dict(meta or {}), "hashes": hashes}
             write_json(new / "transfer.json", {"format": FORMAT, "id": digest(parts, hashes), **parts, **named})
-            write_bytes(new / "history.csv", _table(history))
+            write_bytes(new / "history.csv", table(history))
+            if seconds is not None:
+                write_json(new / COSTS, {"seconds": round(seconds, 1)})
         return cls.load(folder)
 
     def projection(self) -> Projection:
@@ -159,21 +203,30 @@ class Transfer:
         """
         from .projections import build_projection
 
-        made = build_projection(self.kind, dim=self.dim, d_model=self.d_model, prompt_tokens=self.prompt_tokens)
+        shape: dict[str, Any] = {"dim": self.dim, "d_model": self.d_model, "prompt_tokens": self.prompt_tokens}
+        made = build_projection(self.kind, **shape, **self.options)
         try:
-            made.load_state_dict(self._tensors("projection.safetensors"))
+            made.load_state_dict(self._tensors(PROJECTION))
         except RuntimeError as error:
             raise BadInputError(f"{self.folder} is damaged ({error}). Delete it and fit it again.") from error
         return made.eval().requires_grad_(False)
 
     def encoder_state(self) -> dict[str, Tensor] | None:
         """The whole state of an encoder that was trained, for `load_encoder`, in float32; None where it was frozen."""
-        return self._tensors("encoder.safetensors") if "encoder.safetensors" in self.hashes else None
+        return self._tensors(ENCODER) if ENCODER in self.hashes else None
+
+    def language_model_state(self) -> dict[str, Tensor] | None:
+        """All weights of a language model that was trained, or of `adapters`, in float32; None where it was frozen."""
+        return self._tensors(LANGUAGE_MODEL) if LANGUAGE_MODEL in self.hashes else None
+
+    def feature_adapter_state(self) -> dict[str, Tensor] | None:
+        """What stood between features and projection in training; None where nothing did."""
+        return self._tensors(FEATURE_ADAPTER) if FEATURE_ADAPTER in self.hashes else None
 
     def copy(self, folder: Path, *, dtype: str = "float16") -> Transfer:
         """The same Transfer in another folder and dtype, such as `float16` to be shipped; its id is another."""
         state = self.encoder_state()
-        mark = _state_mark(state, "float32")
+        mark = state_mark(state, "float32")
         return Transfer.write(
             folder,
             self.projection(),
@@ -187,6 +240,10 @@ class Transfer:
             meta=self.meta,
             history=self.history,
             encoder_state=state,
+            language_model_state=self.language_model_state(),
+            adapters=self.adapters,
+            feature_adapter_state=self.feature_adapter_state(),
+            seconds=self.seconds,
             dtype=dtype,
         )
 
@@ -236,39 +293,3 @@ class Transfer:
             raise BadInputError(f"{path} is not the file that was written. Delete {self.folder} and fit it again.")
         read: dict[str, Tensor] = load(path.read_bytes())
         return {key: value.float() if value.is_floating_point() else value for key, value in read.items()}
-
-
-def _cast(tensors: Mapping[str, Tensor], dtype: str) -> dict[str, Tensor]:
-    """The tensors on the CPU, each with memory of its own, floating ones in `dtype`."""
-    import torch
-
-    if dtype not in ("float32", "float16"):
-        raise BadInputError(f"A Transfer is saved as float32 or float16; `{dtype}` was asked for.")
-    to: torch.dtype = getattr(torch, dtype)
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return {name: v.to(to if v.is_floating_point() else v.dtype, copy=True) for name, v in plain.items()}
-
-
-def _packed(tensors: Mapping[str, Tensor], dtype: str) -> bytes:
-    from safetensors.torch import save
-
-    packed: bytes = save(_cast(tensors, dtype))
-    return packed
-
-
-def _state_mark(state: Mapping[str, Tensor] | None, dtype: str) -> str:
-    """What `load_encoder` will append to id and space of an encoder with this state, once it was saved in `dtype`."""
-    if state is None:
-        return ""
-    from .encoders.loading import state_digest
-
-    return f"+{state_digest(_cast(_cast(state, dtype), 'float32'))[:16]}"
-
-
-def _table(history: pd.DataFrame | None) -> bytes:
-    import pandas as pd
-
-    table = history if history is not None else pd.DataFrame({name: [] for name in HISTORY})
-    text = io.StringIO()
-    table[list(HISTORY)].to_csv(text, index=False, float_format="%.7g", lineterminator="\n")
-    return text.getvalue().encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -180,6 +181,8 @@ def answer(
     }
     if is_written(folder, key):
         return Answers.load(folder)
+    from ..language_models.fitted import as_fitted
+
     pictures = None
     if transfer is not None:
         transfer.check_language_model(language_model.id, language_model.d_model)
@@ -195,23 +198,25 @@ def answer(
         inputs = [segments(one, answering, soft) for one in batch]
         return language_model.generate(inputs, decoding, keys=keys)
 
-    write_lines(
-        folder,
-        LINES,
-        key=key,
-        row_ids=[one.id for one in rows],
-        say=say,
-        about=lambda number: _about(rows[number]),
-        index={
-            "meta": {**meta, "left_out": len({one.question.id for one in asked} - {one.question.id for one in rows})},
-            **{"encoder": encoder, "seed": seed, "manifest_id": manifest_id, "on": on, "study": study},
-        },
-        what=f"answer {len(rows)} questions",
-        unit="answer",
-        batch_size=batch_size,
-        n_samples=decoding.n_texts,
-        quiet=quiet,
-    )
+    left_out = len({one.question.id for one in asked} - {one.question.id for one in rows})
+    with as_fitted(language_model, transfer) if transfer else contextlib.nullcontext():
+        write_lines(
+            folder,
+            LINES,
+            key=key,
+            row_ids=[one.id for one in rows],
+            say=say,
+            about=lambda number: _about(rows[number]),
+            index={
+                "meta": {**meta, "left_out": left_out},
+                **{"encoder": encoder, "seed": seed, "manifest_id": manifest_id, "on": on, "study": study},
+            },
+            what=f"answer {len(rows)} questions",
+            unit="answer",
+            batch_size=batch_size,
+            n_samples=decoding.n_texts,
+            quiet=quiet,
+        )
     return Answers.load(folder)
 
 

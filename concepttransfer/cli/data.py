@@ -249,7 +249,8 @@ def _uses() -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for study, path in packaged_studies().items():
         spec = read_study(path)[0]
-        found.setdefault(spec.train.data, []).append(f"{study}: fit")
+        for name in spec.fitted_on:
+            found.setdefault(name, []).append(f"{study}: fit")
         for role, names in spec.evaluate.items():
             for name in names:
                 found.setdefault(name, []).append(f"{study}: {role}")

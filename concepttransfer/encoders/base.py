@@ -117,6 +117,8 @@ class ModuleEncoder:
         space: str,
         weights_hash: str,
         grid: int | None = None,
+        normalize: bool = False,
+        blind: bool = False,
         trainable: bool = False,
     ) -> None:
         """Choose what to read.
@@ -126,7 +128,7 @@ class ModuleEncoder:
         """
         self.id, self.space, self.weights_hash = id, space, weights_hash
         self.modality, self.transform_id = built.modality, built.transform_id
-        self.grid, self.trainable = grid, trainable
+        self.grid, self.trainable, self.normalize, self.blind = grid, trainable, normalize, blind
         self.module: nn.Module = built.module.eval() if trainable else Frozen(built.module)
         self._network = built.module
         self._readout = _readout(built, features)
@@ -173,11 +175,14 @@ class ModuleEncoder:
             ShapeError: the network did not give `[b, tokens, dim]`, or its tokens form no square for `grid`.
         """
         batch = batch.to(self._device, self._dtype if batch.is_floating_point() else None)
+        if self.blind:
+            batch = torch.zeros_like(batch)
         with contextlib.nullcontext() if self.trainable else torch.no_grad():
             features = self._readout(self._network, batch)
             if features.ndim != 3:
                 raise ShapeError(f"{self.id} gave features {list(features.shape)}; wanted are [b, tokens, dim].")
-            return features if self.grid is None else to_grid(features, self.grid)
+            features = features if self.grid is None else to_grid(features, self.grid)
+            return nn.functional.normalize(features, dim=-1) if self.normalize else features
 
     def to(self, device: str | torch.device, dtype: str | torch.dtype | None = None) -> Self:
         """Move to a device, and to a dtype (`float32`, `bfloat16`, `float16`) where one is given."""

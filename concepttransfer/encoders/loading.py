@@ -39,6 +39,8 @@ def load(
         space=spec.space(root) + tuned,
         weights_hash=spec.weights_id(root) + tuned,
         grid=spec.grid,
+        normalize=spec.normalize,
+        blind=spec.blind,
         trainable=spec.train and state is None if trainable is None else trainable,
     )
     return encoder.to(device, dtype)

@@ -13,6 +13,8 @@ READING = 1
 """How encoders are read here; raised when the same spec comes to mean other values."""
 Supervision = Literal["none", "labels", "captions"]
 RANDOM = "random"
+LATER = ("normalize", "blind", "recipe")
+"""Fields that came later: where one says nothing, keys are those from before."""
 RUNGS = (RANDOM, "none", "labels", "captions")
 """How much of its supervision an encoder owes to language, from nothing learnt at all to captions."""
 
@@ -34,6 +36,9 @@ class EncoderSpec(BaseModel):
         image_size, mean, std: replace the library's own transform where given.
         revision: of a model on a hub.
         train: the encoder is trained with the projection (NFRN50 Tuned).
+        normalize: every token has length 1, in training and in use alike.
+        blind: the network sees an empty picture in place of every one: the blind baseline.
+        recipe: what its fit has otherwise than the study's `train:`.
         trust_remote_code: run code that comes with a model of a hub.
         supervision: what language its weights learnt from: `none`, class `labels`, or `captions`; None: not said. It
             changes no value, so it is in no identity and no key.
@@ -55,6 +60,9 @@ class EncoderSpec(BaseModel):
     std: tuple[float, float, float] | None = None
     revision: str | None = None
     train: bool = False
+    normalize: bool = False
+    blind: bool = False
+    recipe: dict[str, Any] = Field(default_factory=dict)
     trust_remote_code: bool = False
     supervision: Supervision | None = None
 
@@ -67,7 +75,7 @@ class EncoderSpec(BaseModel):
         """Names everything that changes a value of the frozen encoder's features: `model/features@hash`.
 
         Model, revision, arguments, weights (by content), random draw, layer, grid and transform are in it; what comes
-        after the features (`prompt_tokens`, `train`) and the libraries' versions are not. Loads no torch.
+        after the features (`prompt_tokens`, `train`, `recipe`) and the libraries' versions are not. Loads no torch.
 
         Args:
             root: the folder against which local weights and folders are read.
@@ -76,6 +84,7 @@ class EncoderSpec(BaseModel):
             MissingResourceError: local weights are not there.
         """
         own = self.model_dump(mode="json", include={"features", "grid", "modality", "image_size", "mean", "std"})
+        own |= {name: True for name in ("normalize", "blind") if getattr(self, name)}
         return f"{self.model}/{self.features}@{digest(own, self._network(root))[:32]}"
 
     def space(self, root: Path) -> str:
@@ -83,7 +92,8 @@ class EncoderSpec(BaseModel):
         if self.features != "projected":
             return self.identity(root)
         image_tower = self.model_copy(update={"modality": "image"})  # a text tower's id holds its tokenizer too
-        return f"{self.model}/projected@{digest(image_tower._network(root))[:32]}"
+        unit = "+unit" if self.normalize else ""
+        return f"{self.model}/projected@{digest(image_tower._network(root))[:32]}{unit}"
 
     def weights_id(self, root: Path) -> str:
         """Names the weights: `sha256:...`, `random:SEED`, or `name@revision` of a hub before the download."""

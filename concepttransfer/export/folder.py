@@ -104,9 +104,11 @@ def _study_yaml(study: Study, encoder: str, transfer: Transfer) -> str:
         "title": spec.title,
         "language_model": spec.language_model,
         "prompt": spec.prompt,
-        "encoders": {encoder: study.encoder_spec(encoder).model_dump(mode="json", exclude_defaults=True)},
-        "data": {spec.train.data: spec.data.get(spec.train.data, {})},
-        "train": spec.train.model_dump(mode="json", exclude_defaults=True),
+        "encoders": {
+            encoder: study.encoder_spec(encoder).model_dump(mode="json", exclude_defaults=True, exclude={"recipe"})
+        },
+        "data": {name: spec.data.get(name, {}) for name in study.recipe(encoder).data_sets},
+        "train": study.recipe(encoder).model_dump(mode="json", exclude_defaults=True),
         "decoding": spec.decoding.model_dump(mode="json", exclude_defaults=True),
         **({"dtype": bits.lstrip("+")} if bits else {}),
     }
@@ -147,11 +149,11 @@ def _card(
 
 def _microworld(study: Study, encoder: str) -> list[str]:
     """Which parts are those of the embedded world."""
-    data = study.spec.data.get(study.spec.train.data, {})
+    data = [study.spec.data.get(name, {}) for name in study.recipe(encoder).data_sets]
     parts = {
         "encoder": study.encoder_spec(encoder).model.startswith("microworld:"),
         "language model": study.spec.language_model.startswith("microworld:"),
-        "pictures": data.get("reader") == "microworld",
+        "pictures": any(entry.get("reader") == "microworld" for entry in data),
     }
     return [part for part, is_it in parts.items() if is_it]
 
@@ -172,10 +174,11 @@ def _data(study: Study, transfer: Transfer) -> dict[str, str]:
     """What the training data say of themselves, where they are at hand; of those of another study the name alone."""
     if "imported" in transfer.meta:
         name = transfer.meta.get("recipe", {}).get("data")
-        return {"name": name} if name else {}
-    source = without_locations(study.training.manifest.source)
-    hub = study.training.entry.get("dataset")  # a study's own names mean nothing on a hub
-    named = {"name": study.spec.train.data} | ({"hub": str(hub)} if hub else {})
+        return {"name": str(name)} if name else {}
+    training = study.training_of(transfer.encoder)
+    source = without_locations(training.manifest.source)
+    hub = training.entry.get("dataset")  # a study's own names mean nothing on a hub
+    named = {"name": training.name} | ({"hub": str(hub)} if hub else {})
     return {key: str(value) for key, value in source.items()} | named
 
 

@@ -1,4 +1,4 @@
-"""Projections: from an encoder's features to a language model's soft prompts. One kind a file; importing loads no torch."""
+"""Projections: from features to a language model's soft prompts. One kind a file; importing this loads no torch."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def kinds() -> Mapping[str, str]:
     return found
 
 
-def build_projection(kind: str, *, dim: int, d_model: int, prompt_tokens: int | None = None, **options: Any) -> Projection:
+def build_projection(
+    kind: str, *, dim: int, d_model: int, prompt_tokens: int | None = None, **options: Any
+) -> Projection:
     """An empty projection of a kind, to be filled by `start` or `load_state_dict`.
 
     Args:

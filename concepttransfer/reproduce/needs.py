@@ -78,7 +78,7 @@ def _steps(study: Study, encoders: Sequence[str]) -> tuple[list[Step], list[tupl
         if training:
             steps += plan(study, [name], [], until="fit")
         else:
-            recipe = study.spec.train
+            recipe = study.recipe(name)
             steps += [Step("fit", name, f"seed {s}", recipe.steps, "steps", False, None, None) for s in _seeds(study)]
         for role, selection in there:
             steps += _evaluation(study, name, role, selection, fitted=training)
@@ -146,7 +146,7 @@ def _flops(study: Study, step: Step, encoder: EncoderCost, language_model: Langu
 
     2 a parameter and position forward, 4 with the backward pass of frozen weights, 6 if the forward pass is recomputed.
     """
-    spec, recipe, asked = study.encoder_spec(step.encoder), study.spec.train, study.spec.answering
+    spec, recipe, asked = study.encoder_spec(step.encoder), study.recipe(step.encoder), study.spec.answering
     soft, n = spec.prompt_tokens or encoder.tokens, language_model.parameters
     if step.stage == "encode":
         return step.n * encoder.flops, 0.0

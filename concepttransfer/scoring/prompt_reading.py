@@ -73,17 +73,36 @@ def read_prompts(
         MismatchError, BadInputError: as `score_tokens`; the language model's layers cannot be told.
     """
     folder = Path(folder)
+    from ..language_models.fitted import as_fitted
+
     _check(captions, features, transfer, language_model)
     if _is_there(folder, key):
         return PromptReadings.load(folder)
     prompts = Prompts(features, transfer.projection(), language_model.device)
     positions = read_positions(transfer.soft_prompts, lens.positions)
     has_cuts = bool(captions.meta["prompt"].strip()) or transfer.soft_prompts > 1
-    if has_cuts:
-        _score_cuts(captions, prompts, language_model, folder / CUTS, positions, key, batch_size, quiet)
+    with as_fitted(language_model, transfer):
+        if has_cuts:
+            _score_cuts(captions, prompts, language_model, folder / CUTS, positions, key, batch_size, quiet)
+        _read(captions, transfer, language_model, folder, prompts, positions, lens, has_cuts, key, quiet)
+    return PromptReadings.load(folder)
+
+
+def _read(
+    captions: Captions,
+    transfer: Transfer,
+    language_model: LanguageModel,
+    folder: Path,
+    prompts: Prompts,
+    positions: Sequence[int],
+    lens: Lens,
+    has_cuts: bool,
+    key: str,
+    quiet: bool,
+) -> None:
     with lock(folder, wait=-1):
         if _is_there(folder, key):
-            return PromptReadings.load(folder)
+            return
         arrays = _Reader(language_model, lens).read(prompts, captions.row_ids, positions, quiet=quiet)
         words = language_model.vocabulary
         kept = sorted({int(number) for name in ("nearest", "lens") for number in np.unique(arrays[name])})
@@ -107,7 +126,6 @@ def read_prompts(
             **{name: getattr(captions, name) for name in ("encoder", "seed", "manifest_id", "on", "study")},
         }
         write_json(folder / INDEX, index)
-    return PromptReadings.load(folder)
 
 
 def _is_there(folder: Path, key: str) -> bool:

@@ -92,6 +92,8 @@ def score_tokens(
         MismatchError: captions, features, Transfer and language model were not made for each other.
         BadInputError: features that are no numbers, or inputs longer than the language model can read.
     """
+    from ..language_models.fitted import as_fitted
+
     _check(captions, features, transfer, language_model)
     prompt = str(captions.meta["prompt"])
     conditions = [PICTURE, BLANK, *([OTHER] if others else []), *([NONE] if prompt.strip() else [])]
@@ -108,18 +110,19 @@ def score_tokens(
         given[NONE] = [bare] * len(ids)
         return [[given[condition][n] for condition in conditions] for n in range(len(ids))]
 
-    return write_scores(
-        captions,
-        language_model,
-        folder,
-        conditions=conditions,
-        inputs=inputs,
-        others=others,
-        key=key,
-        meta={"transfer_id": transfer.id, "blank": BLANK_KEY},
-        batch_size=batch_size or max(1, TOGETHER // len(conditions)),
-        quiet=quiet,
-    )
+    with as_fitted(language_model, transfer):
+        return write_scores(
+            captions,
+            language_model,
+            folder,
+            conditions=conditions,
+            inputs=inputs,
+            others=others,
+            key=key,
+            meta={"transfer_id": transfer.id, "blank": BLANK_KEY},
+            batch_size=batch_size or max(1, TOGETHER // len(conditions)),
+            quiet=quiet,
+        )
 
 
 def write_scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ class StudySpec(BaseModel):
     transfers: str | None = None
     dtype: str = Field(default="auto", pattern=f"^({'|'.join(DTYPES)})$")
     root: str | None = None
+
+    @property
+    def fitted_on(self) -> list[str]:
+        """The data sets that projections are fitted on, each once."""
+        recipes = [self.train, *(self.recipe(encoder) for encoder in self.encoders.values())]
+        return list(dict.fromkeys(name for recipe in recipes for name in recipe.data_sets))
+
+    def recipe(self, encoder: EncoderSpec) -> Recipe:
+        """`train:` with what one encoder's fit has otherwise."""
+        if not encoder.recipe:
+            return self.train
+        return Recipe.model_validate(self.train.model_dump(exclude_unset=True) | encoder.recipe)
 
 
 def packaged_studies() -> dict[str, Path]:
@@ -189,7 +202,8 @@ def _resolve_likes(values: dict[str, Any], lines: dict[tuple[str, ...], int], mi
                 mistakes.append(f"line {line_of(lines, ('encoders', name, 'like'))}: like `{like}`: {what}")
                 break
             chain.append(like)
-            merged = {**declared[like], **merged}
+            recipe = {**(declared[like].get("recipe") or {}), **(merged.get("recipe") or {})}
+            merged = {**declared[like], **merged, **({"recipe": recipe} if recipe else {})}
         families[name] = chain[-1]
         encoders[name] = merged
     return families
@@ -207,10 +221,18 @@ def _validate(values: dict[str, Any], lines: dict[tuple[str, ...], int], mistake
     if isinstance(evaluate, dict):
         values["evaluate"] = {role: [data] if isinstance(data, str) else data for role, data in evaluate.items()}
     try:
-        return StudySpec.model_validate(values)
+        spec = StudySpec.model_validate(values)
     except ValidationError as error:
         mistakes += [mistake(entry, lines, _known_keys) for entry in error.errors()]
         return None
+    for name, encoder in spec.encoders.items():
+        try:
+            spec.recipe(encoder)
+        except ValidationError as error:
+            at = ("encoders", name, "recipe")
+            inside = [{**entry, "loc": (*at, *entry["loc"])} for entry in error.errors()]
+            mistakes += [mistake(entry, lines, _known_keys) for entry in inside]
+    return spec
 
 
 def _known_keys(at: tuple[str, ...]) -> list[str]:
@@ -224,6 +246,8 @@ def _known_keys(at: tuple[str, ...]) -> list[str]:
         "splits": SplitNames,
     }
     model = StudySpec if len(at) == 1 else models.get(at[0], StudySpec)
+    if len(at) > 3 and at[0] == "encoders" and at[2] == "recipe":
+        return list(Recipe.model_fields)
     return [*model.model_fields, *(["like"] if model in (EncoderSpec, StudySpec) else [])]
 
 
@@ -231,8 +255,11 @@ def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> l
     """Names of data sets that `train:`, `answering:`, `evaluate:` and `splits:` use must stand in `data:`."""
     data = values.get("data") or {}
     used: list[tuple[tuple[str, ...], Any]] = []
-    if isinstance(values.get("train"), dict) and "data" in values["train"]:
-        used.append((("train", "data"), values["train"]["data"]))
+    for at, recipe in _recipes(values):
+        fitted = recipe.get("data")
+        used += [((*at, "data"), name) for name in (fitted if isinstance(fitted, dict) else [fitted])]
+        if isinstance(adapter := recipe.get("feature_adapter"), dict):
+            used.append(((*at, "feature_adapter", "paired"), adapter.get("paired")))
     if isinstance(values.get("answering"), dict) and "examples" in values["answering"]:
         used.append((("answering", "examples"), values["answering"]["examples"]))
     if isinstance(values.get("evaluate"), dict):
@@ -250,3 +277,13 @@ def _check_names(values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> l
         for at, name in used
         if isinstance(data, dict) and isinstance(name, str) and name not in data
     ]
+
+
+def _recipes(values: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """`train:`, and what encoders say under `recipe:`, each with where it stands."""
+    encoders = values.get("encoders")
+    named = encoders.items() if isinstance(encoders, dict) else ()
+    said = [(("encoders", str(name), "recipe"), e.get("recipe")) for name, e in named if isinstance(e, dict)]
+    for at, recipe in [(("train",), values.get("train")), *said]:
+        if isinstance(recipe, dict):
+            yield at, recipe

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..encoders.spec import LATER
 from ..language_models.placement import QUANTISED
 from ..storage import digest
 
@@ -32,7 +33,9 @@ def features(study: Study, name: str, selection: Selection, transfer: Transfer |
 def fit(study: Study, name: str, training: Selection, seed: int) -> str:
     """One fit: encoder, language model, rows, recipe, prompt and seed."""
     spec = study.encoder_spec(name)
-    recipe = study.spec.train
+    recipe = study.recipe(name)
+    adapter = recipe.feature_adapter
+    paired = [study.select(adapter.paired)[0].manifest.id] if adapter and adapter.paired else []
     return digest(
         "transfer",
         training.manifest.id,
@@ -40,8 +43,9 @@ def fit(study: Study, name: str, training: Selection, seed: int) -> str:
         {"prompt_tokens": spec.prompt_tokens, "tuned": spec.train},
         study.language_model_identity,
         recipe.identity(),
-        training_prompt(study),
+        training_prompt(study, name),
         seed,
+        *paired,
     )
 
 
@@ -50,7 +54,8 @@ def imported(study: Study, name: str) -> str:
     spec = study.written_spec(name)
     dtype = study.settings.dtype or study.spec.dtype
     bits = [dtype] if dtype in QUANTISED else []
-    said = spec.model_dump(mode="json", exclude={"supervision"})  # it changes no value
+    unsaid = {name for name in LATER if not getattr(spec, name)}
+    said = spec.model_dump(mode="json", exclude={"supervision", *unsaid})  # supervision changes no value
     return digest("imported", said, study.spec.language_model, str(study.root), *bits)
 
 
@@ -99,7 +104,7 @@ def prompt_readings(study: Study, name: str, selection: Selection, transfer: Tra
     return digest("prompt-readings", said, study.spec.lens.model_dump(mode="json"))
 
 
-def training_prompt(study: Study) -> str:
-    """The text between picture and caption in training."""
-    prompt = study.spec.train.prompt
+def training_prompt(study: Study, name: str) -> str:
+    """The text between picture and caption in an encoder's fit."""
+    prompt = study.recipe(name).prompt
     return study.spec.prompt if prompt is None else prompt

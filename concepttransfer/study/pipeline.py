@@ -16,8 +16,11 @@ from . import imports, keys, rates
 from .selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..captioning import Captions
     from ..encoders.base import Encoder
+    from ..feature_adapters import FeatureAdapter
     from ..features import Features
     from ..transfer import Transfer
     from .study import Study
@@ -83,7 +86,7 @@ def transfers(study: Study, name: str) -> list[Transfer]:
 
 def fitted(study: Study, name: str, seed: int) -> Path | None:
     """Where a fit lies that is exactly what the study asks for, or None."""
-    key = keys.fit(study, name, study.training, seed)
+    key = keys.fit(study, name, study.training_of(name), seed)
     if (cached := cache_folder() / "transfers" / key / "transfer.json").is_file():
         return cached.parent
     if study.spec.transfers is None:
@@ -111,7 +114,7 @@ def _transfer(study: Study, name: str, seed: int) -> Transfer:
     forced = "fit" in study.settings.force
     if not forced and (there := fitted(study, name, seed)):
         return Transfer.load(there)
-    folder = cache_folder() / "transfers" / keys.fit(study, name, study.training, seed)
+    folder = cache_folder() / "transfers" / keys.fit(study, name, study.training_of(name), seed)
     return fit_to(study, name, seed, folder, force=forced)
 
 
@@ -123,8 +126,9 @@ def fit_to(
 
     if force:
         _forget(folder)
-    recipe = study.spec.train
+    recipe, training = study.recipe(name), study.training_of(name)
     source, texts = _training_source(study, name)
+    asked = _questions(study, name, source.row_ids) if "{question}" in keys.training_prompt(study, name) else None
     with rates.measured("fit", study, name, recipe.steps):
         return fit(
             source,
@@ -132,44 +136,79 @@ def fit_to(
             study.language_model,
             recipe,
             folder,
-            key=keys.fit(study, name, study.training, seed),
+            key=keys.fit(study, name, training, seed),
             encoder_name=name,
             seed=seed,
-            prompt=keys.training_prompt(study),
+            prompt=keys.training_prompt(study, name),
             prompt_tokens=study.encoder_spec(name).prompt_tokens,
             quiet=study.settings.quiet,
             tuned=study.encoder_spec(name).train,
             trackers=study.settings.trackers,
             dtype=dtype,
+            questions=asked,
+            adapter=_feature_adapter(study, name, seed, source.dim),
         )
 
 
 def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]]]:
     """The features to fit on, from the store or encoded in the loop, and the texts of the same rows."""
-    from ..training.sources import OnlineFeatures, StoredFeatures
+    from ..training.sources import OnlineFeatures, StoredFeatures, TextFeatures
 
-    manifest = study.training.manifest
+    training, recipe = study.training_of(name), study.recipe(name)
+    manifest = training.manifest
     if not any(manifest.texts):
-        message = f"`{study.training.name}` has no texts to fit on. Name data with captions under `train: data:`."
+        message = f"`{training.name}` has no texts to fit on. Name data with captions under `train: data:`."
         raise ConceptTransferError(message)
+    if recipe.reads != "pictures":
+        kept = manifest.take([row for row, texts in zip(manifest.ids, manifest.texts, strict=True) if texts])
+        from .text_features import text_features
+
+        spoken = text_features(study, name, training)
+        return TextFeatures(spoken, kept.ids, other=recipe.reads == "other_texts"), list(kept.texts)
     if _is_online(study, name):
         encoder = load_encoder(study, name)
         tuned = study.encoder_spec(name).train
         return OnlineFeatures(encoder, manifest, tuned=tuned), list(manifest.texts)
-    stored = features(study, name, study.training)
+    stored = features(study, name, training)
     return StoredFeatures(stored), list(manifest.take(stored.row_ids).texts)
+
+
+def _questions(study: Study, name: str, row_ids: Sequence[str]) -> list[str]:
+    """What each row of the training data asks, in the order of the source."""
+    from ..answering.few_shot import question_of
+
+    return [question_of(row) for row in study.training_of(name).manifest.take(row_ids).rows]
+
+
+def _feature_adapter(study: Study, name: str, seed: int, dim: int) -> FeatureAdapter | None:
+    """What is done to texts' features in an encoder's fit, fitted on the pairs that the study names; None: nothing."""
+    spec = study.recipe(name).feature_adapter
+    if spec is None:
+        return None
+    from ..feature_adapters import fit_adapter
+    from .text_features import text_features
+
+    if spec.paired is None:
+        return fit_adapter(spec, None, None, seed, dim=dim)
+    paired = study.select(spec.paired)[0]
+    seen, read = features(study, name, paired), text_features(study, name, paired)
+    at = {row: number for number, row in enumerate(seen.row_ids)}
+    pairs = [(at[row], n) for n, text in enumerate(read.row_ids) if (row := text.rpartition("#")[0]) in at]
+    of_picture, of_text = zip(*pairs, strict=True)
+    pictures, texts = seen.values[list(of_picture)][:, 0], read.values[list(of_text)][:, 0]
+    return fit_adapter(spec, pictures, texts, seed, space=read.space)
 
 
 def _is_online(study: Study, name: str) -> bool:
     """Are training features encoded in the loop? Always for a tuned encoder; else as the recipe and the disk say."""
-    wanted = study.spec.train.features
+    wanted = study.recipe(name).features
     if study.encoder_spec(name).train or wanted == "online":
         return True
     if wanted == "store":
         return False
     root = cache_folder()
     root.mkdir(parents=True, exist_ok=True)
-    return expected_bytes(study, name, study.training) > DISK_SHARE * shutil.disk_usage(root).free
+    return expected_bytes(study, name, study.training_of(name)) > DISK_SHARE * shutil.disk_usage(root).free
 
 
 def expected_bytes(study: Study, name: str, selection: Selection) -> int:

@@ -64,9 +64,10 @@ def _fits(study: Study, name: str) -> Iterator[Step]:
     n_seeds = study.settings.seeds or study.spec.train.seeds
     seeds = range(study.settings.seed, study.settings.seed + n_seeds)
     missing = [seed for seed in seeds if pipeline.fitted(study, name, seed) is None or "fit" in study.settings.force]
-    if missing and not study.encoder_spec(name).train and study.spec.train.features != "online":
-        yield _encode(study, name, study.training, keys.features(study, name, study.training))
-    steps = study.spec.train.steps
+    recipe, training = study.recipe(name), study.training_of(name)
+    if missing and not study.encoder_spec(name).train and recipe.features != "online":
+        yield _encode(study, name, training, keys.features(study, name, training))
+    steps = recipe.steps
     for seed in seeds:
         seconds = rates.seconds("fit", study, name, steps)
         there = pipeline.fitted(study, name, seed)

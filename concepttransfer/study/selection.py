@@ -88,6 +88,22 @@ def select(on: str, spec: StudySpec, root: Path, *, role: str | None = None, n: 
     return [Selection(path.stem or path.name, _entry(path.resolve(), spec, role), root, n)]
 
 
+def training_data(data: str | Mapping[str, float], spec: StudySpec, root: Path, n: int | None = None) -> Selection:
+    """The rows that a projection is fitted on: one data set, or several mixed by the share of each.
+
+    Raises:
+        UnknownNameError: there is no such data.
+        BadInputError: shares that make no sense.
+    """
+    if isinstance(data, str):
+        return select(data, spec, root, n=n)[0]
+    from ..training.mixing import mixed
+
+    parts = {name: select(name, spec, root)[0].manifest for name in data}
+    name = "+".join(parts)
+    return Selection(name, {}, root, n).with_manifest(mixed(name, parts, data).limit(n))
+
+
 def _data_set(name: str, spec: StudySpec, root: Path, n: int | None) -> Selection:
     entry = spec.data[name]
     return _described(name, entry, root, n) if "manifest" in entry else Selection(name, entry, root, n)

@@ -15,7 +15,7 @@ from ..storage import write_text
 from . import imports, layers, pipeline
 from .file import STUDIES, StudySpec, find_study, read_study
 from .run_analysis import run_analysis
-from .selection import Selection, select
+from .selection import Selection, select, training_data
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..features import Features
     from ..manifest import Manifest
     from ..result import Result
+    from ..training.recipe import Recipe
     from ..transfer import Transfer
 
 
@@ -91,13 +92,21 @@ class Study:
         """
         return imports.encoder_spec(self, name)
 
+    def recipe(self, name: str) -> Recipe:
+        """How an encoder's projection is fitted: the study's `train:` with what the encoder's `recipe:` has otherwise.
+
+        Raises:
+            UnknownNameError: it has no encoder of this name.
+        """
+        return self.spec.recipe(self.encoder_spec(name))
+
     def written_spec(self, name: str) -> EncoderSpec:
         """What its file says about one encoder, whatever projection was imported for it."""
         return layers.read_at(name, self.spec.encoders, self.name)
 
     def twin(self, name: str) -> str | None:
         """The random control of an encoder: the random one of its family, read at the same place; none for one."""
-        if self.encoder_spec(name).init == "random":
+        if self.encoder_spec(name).init == "random" or self.encoder_spec(name).blind:
             return None
         known = stem(name)
         family, place = self._families[known], name.removeprefix(known)
@@ -203,7 +212,12 @@ class Study:
     @cached_property
     def training(self) -> Selection:
         """The data that the projections are fitted on."""
-        return select(self.spec.train.data, self.spec, self.root)[0]
+        return training_data(self.spec.train.data, self.spec, self.root)
+
+    def training_of(self, name: str) -> Selection:
+        """The data that one encoder's projection is fitted on."""
+        data = self.recipe(name).data
+        return self.training if data == self.spec.train.data else training_data(data, self.spec, self.root)
 
     def resolve(self, path: str) -> Path:
         """A path of the study's file: `microworld:NAME` is inside the package, others start from the study's root."""
@@ -232,7 +246,7 @@ class Study:
     def with_training(self, on: str | None, n: int | None) -> Study:
         """The same study, its projections fitted on other data, or on at most `n` rows."""
         changed = self.replace()
-        changed.training = select(on or self.spec.train.data, self.spec, self.root, n=n)[0]
+        changed.training = training_data(on or self.spec.train.data, self.spec, self.root, n)
         return changed
 
     def save_fits(self, result: Result, folder: Path) -> None:

@@ -51,9 +51,9 @@ class Batch:
         """Micro-batches of at most `size` captions, in order."""
         return (self[start : start + size] for start in range(0, len(self), size))
 
-    def draws(self, seed: int) -> list[int]:
-        """An integer for each caption, by seed, step and sample."""
-        return [draw(seed, "dropout", self.step, int(sample)) for sample in self.samples]
+    def draws(self, seed: int, what: str = "dropout") -> list[int]:
+        """An integer for each caption, by seed, step, sample and what is drawn from it."""
+        return [draw(seed, what, self.step, int(sample)) for sample in self.samples]
 
 
 class BatchPlan:

@@ -27,6 +27,7 @@ from .sources import FeatureSource
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from ..feature_adapters import FeatureAdapter
     from ..language_models.base import LanguageModel
 
 SAVE_SECONDS = 600
@@ -51,6 +52,8 @@ def fit(
     trackers: Sequence[str] = (),
     dtype: str = "float32",
     meta: Mapping[str, Any] | None = None,
+    questions: Sequence[str] | None = None,
+    adapter: FeatureAdapter | None = None,
 ) -> Transfer:
     """Fit one projection with one seed; a run that was killed goes on from its last checkpoint.
 
@@ -58,9 +61,10 @@ def fit(
     with the same arguments, and gets the same Transfer; only the main one writes.
 
     Args:
-        source: features of the training pictures (`StoredFeatures`, `OnlineFeatures`).
+        source: features of the training pictures (`StoredFeatures`, `OnlineFeatures`), or of captions (`TextFeatures`).
         texts: captions of each row of `source`, in its order; rows without one are left out.
-        language_model: frozen; under several processes it is moved to the process's device.
+        language_model: frozen, but for what the recipe trains of it, and given back as it came; under several processes
+            it is moved to the process's device.
         recipe: how.
         folder: of the Transfer. The checkpoint lies beside it, as do trackers' files (`FOLDER.logs`).
         key: the caller's name for everything that this fit depends on.
@@ -74,8 +78,11 @@ def fit(
         trackers: `tensorboard`, `wandb`, ... as accelerate names them.
         dtype: of the saved weights, `float32` or `float16`.
         meta: whatever the Transfer should say besides.
+        questions: of each row, to replace `{question}` in the prompt; None: it asks nothing.
+        adapter: what is done to the features in training; None: nothing.
 
     Raises:
+        MismatchError: the adapter was fitted on other features.
         ShapeError: there are not as many lists of texts as rows.
         TrainingError: the loss is not finite (its rows are named), or one caption does not fit into memory.
         LockedError: another process makes the same Transfer.
@@ -88,7 +95,7 @@ def fit(
         raise BadInputError(
             f"{encoder_name} is to be tuned, but its features are frozen. Give OnlineFeatures(tuned=True)."
         )
-    job = Job(source, texts, language_model, recipe, seed, prompt, prompt_tokens, tuned)
+    job = Job(source, texts, language_model, recipe, seed, prompt, prompt_tokens, tuned, questions, adapter)
     accelerator = _accelerator(trackers, folder)
     with _held(accelerator, folder):
         if (folder / "transfer.json").is_file() and (there := Transfer.load(folder)).key == key:
@@ -100,9 +107,13 @@ def fit(
             stack.enter_context(_repeatable(run.device))
             stack.enter_context(_tracked(accelerator, trackers, recipe, key))
             run.restore(read_checkpoint(path, named))
-            saved = time.monotonic()
+            if run.part is not None:
+                stack.enter_context(run.part.in_place(trainable=True))
+            began = saved = time.monotonic()
+            before = run.seconds
             for step in _steps(run, f"fit {encoder_name}", quiet or not accelerator.is_main_process):
                 run.step(step)
+                run.seconds = before + time.monotonic() - began
                 due = run.next_step % recipe.save_every == 0 or time.monotonic() - saved > SAVE_SECONDS
                 if due and run.next_step < recipe.steps and accelerator.is_main_process:
                     write_checkpoint(path, named, *run.state())
@@ -141,6 +152,10 @@ def _write(run: TrainingRun, folder: Path, key: str, encoder_name: str, meta: Ma
         meta=meta,
         history=thinned(np.array(run.history), run.recipe.evaluate_every),
         encoder_state=None if run.encoder is None else run.encoder.state_dict(),
+        language_model_state=None if run.part is None else run.part.state(),
+        adapters=None if run.recipe.adapters is None else run.recipe.adapters.model_dump(mode="json"),
+        feature_adapter_state=None if run.adapter is None else (run.adapter.state_dict() or None),
+        seconds=run.seconds,
         dtype=dtype,
     )
 

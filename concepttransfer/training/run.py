@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..language_models.fitted import part_to_train
 from ..language_models.placement import is_placed, is_sharded
 from ..projections import Projection, build_projection
 from ..storage import digest
@@ -25,6 +26,7 @@ from .sources import FeatureSource, statistics
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from ..feature_adapters import FeatureAdapter
     from ..language_models.base import LanguageModel
 
 CPU_MICRO_BATCH = 64
@@ -46,16 +48,27 @@ class Job:
     prompt: str
     prompt_tokens: int | None
     tuned: bool
+    questions: Sequence[str] | None = None
+    adapter: FeatureAdapter | None = None
+
+    def __post_init__(self) -> None:
+        if self.adapter is not None:
+            self.adapter.check(self.source.space, self.source.dim)
 
     @property
     def encoder(self) -> nn.Module | None:
         """The network that is trained with the projection, or None."""
         return self.source.trained if self.tuned else None
 
+    def prompt_of(self, row: int) -> str:
+        """The text between a row's features and what is learnt."""
+        return self.prompt if self.questions is None else self.prompt.replace("{question}", self.questions[row])
+
     def fingerprint(self, key: str) -> str:
         """Names the job: a checkpoint of another one is not resumed."""
         parts = self.source.identity, self.language_model.id, self.recipe.identity(), self.seed
-        return digest(key, *parts, self.prompt, self.prompt_tokens, self.tuned, self.texts)
+        asked = [] if self.questions is None else [self.questions]
+        return digest(key, *parts, self.prompt, self.prompt_tokens, self.tuned, self.texts, *asked)
 
 
 class TrainingRun:
@@ -75,6 +88,8 @@ class TrainingRun:
         self.projection = self._empty_projection()
         # Evaluation mode: batch statistics stay, nothing is dropped. Its weights learn all the same.
         self.encoder = None if job.encoder is None else job.encoder.eval().requires_grad_(True)
+        self.part = part_to_train(job.language_model, job.recipe, draw(job.seed, "adapters"))
+        self.adapter = None if job.adapter is None else job.adapter.to(self.device)
         self.optimizer = self._optimizer()
         self.accumulator = Accumulator(
             accelerator,
@@ -86,6 +101,7 @@ class TrainingRun:
             in_step=is_sharded(module),
         )
         self.next_step = 0
+        self.seconds = 0.0
         self.history: list[tuple[float, ...]] = []
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -95,7 +111,8 @@ class TrainingRun:
         texts = [self.job.texts[row][choice] for row, choice in zip(batch.rows, batch.choices, strict=True)]
         with self._mixed():
             soft = self.projection(features, draws)
-            inputs = [[prompt, self.job.prompt] if self.job.prompt else [prompt] for prompt in soft]
+            said = [self.job.prompt_of(row) for row in batch.rows]
+            inputs = [[prompt, text] if text else [prompt] for prompt, text in zip(soft, said, strict=True)]
             losses, mask = self.job.language_model.token_nll(inputs, texts, max_tokens=self.recipe.max_tokens)
         if self.source.unreadable:
             readable = [self.source.row_ids[row] not in self.source.unreadable for row in batch.rows]
@@ -109,7 +126,7 @@ class TrainingRun:
             group["lr"] = group["peak"] * rate / self.recipe.lr
         batch = self.plan.batch(step)
         loss, _ = self.accumulator.gradient(batch)
-        norm = torch.nn.utils.clip_grad_norm_(self.accumulator.parameters, self.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.accumulator.parameters, self.recipe.clip or math.inf)
         if not bool(torch.isfinite(norm)):
             mine = batch.share(self.accelerator.process_index, self.accelerator.num_processes)
             self.accumulator.stop(step, "gradient", [self.source.row_ids[row] for row in mine.rows])
@@ -143,10 +160,13 @@ class TrainingRun:
         encoder = {} if self.encoder is None else self.encoder.state_dict()
         tensors: dict[str, Tensor] = {f"projection.{name}": value for name, value in projection.items()}
         tensors.update({f"encoder.{name}": value for name, value in encoder.items()})
+        part = {} if self.part is None else self.part.state()
+        tensors.update({f"language_model.{name}": value for name, value in part.items()})
         tensors.update(optimizer_tensors(self.optimizer))
         tensors["history"] = torch.tensor(self.history, dtype=torch.float64)
         how = {"micro_batch": self.accumulator.micro_batch, "processes": self.accelerator.num_processes}
-        return tensors, {"step": self.next_step, "unreadable": self.source.unreadable, **how}
+        done = {"step": self.next_step, "seconds": self.seconds, "unreadable": self.source.unreadable}
+        return tensors, {**done, **how}
 
     def restore(self, saved: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None) -> None:
         """Go on from what `state` gave; None: from the beginning."""
@@ -160,10 +180,12 @@ class TrainingRun:
         self.projection.load_state_dict(learnt)
         if self.encoder is not None:
             self.encoder.load_state_dict(_below("encoder", tensors))
+        if self.part is not None:
+            self.part.load(_below("language_model", tensors))
         restore_optimizer(self.optimizer, tensors)
         self.history = [tuple(row) for row in tensors["history"].tolist()]
         self.source.unreadable.update(state["unreadable"])
-        self.next_step = state["step"]
+        self.next_step, self.seconds = state["step"], state.get("seconds", 0.0)
         if self.recipe.micro_batch is None and state["processes"] == self.accelerator.num_processes:
             self.accumulator.micro_batch = state["micro_batch"]
 
@@ -182,6 +204,7 @@ class TrainingRun:
             "unreadable": dict(unreadable),
             "precision": "bf16" if self.bf16 else "float32",
             "tuned": self.encoder is not None,
+            "n_trained": sum(p.numel() for p in self.accumulator.parameters),
         }
 
     def _start(self) -> None:
@@ -192,14 +215,18 @@ class TrainingRun:
         self.projection.start(_word_deviation(self.job.language_model), scale, draw(self.job.seed, "projection"))
 
     def _empty_projection(self) -> Projection:
-        dim, d_model = self.source.dim, self.job.language_model.d_model
-        shape = {"dim": dim, "d_model": d_model, "prompt_tokens": self.job.prompt_tokens}
-        return build_projection("linear", **shape, dropout=self.recipe.dropout).to(self.device).train()
+        wanted, dim, d_model = self.recipe.projection, self.source.dim, self.job.language_model.d_model
+        shape: dict[str, Any] = {"dim": dim, "d_model": d_model, "prompt_tokens": self.job.prompt_tokens}
+        made = build_projection(wanted.kind, **shape, dropout=self.recipe.dropout, **wanted.options)
+        return made.to(self.device).train()
 
     def _optimizer(self) -> torch.optim.AdamW:
         groups: list[dict[str, Any]] = [{"params": list(self.projection.parameters()), "peak": self.recipe.lr}]
         if self.encoder is not None:
             groups.append({"params": list(self.encoder.parameters()), "peak": self.recipe.encoder_lr})
+        if self.part is not None:
+            peak = self.recipe.language_model_lr or self.recipe.lr
+            groups.append({"params": self.part.parameters(), "peak": peak})
         return torch.optim.AdamW(
             groups, lr=self.recipe.lr, betas=self.recipe.betas, weight_decay=self.recipe.weight_decay
         )
@@ -214,7 +241,13 @@ class TrainingRun:
     def _features(self, batch: Batch) -> Tensor:
         # A frozen encoder computes in its own dtype, so that features are those of the store.
         with self._mixed() if self.encoder is not None else contextlib.nullcontext():
-            return self.source.batch(batch.rows).to(self.device).float()  # half the bytes go to a GPU
+            values = self.source.batch(batch.rows, batch.choices)
+            features = values.to(self.device).float()  # half the bytes go to a GPU
+        if self.adapter is None:
+            return features
+        draws = batch.draws(self.job.seed, "feature adapter") if self.projection.training else None
+        adapted: Tensor = self.adapter(features, draws)
+        return adapted
 
     def _mixed(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)

@@ -57,8 +57,11 @@ class FeatureSource(Protocol):
     def prefetch(self, rows: Indices) -> None:
         """Begin to get what `batch` will be asked for."""
 
-    def batch(self, rows: Indices) -> Tensor:
-        """Features `[b, tokens, dim]` of the rows, on any device and in any floating dtype."""
+    def batch(self, rows: Indices, choices: Indices | None = None) -> Tensor:
+        """Features `[b, tokens, dim]` of the rows, on any device and in any floating dtype.
+
+        `choices [b]` say which of each row's captions is learnt, for sources that read captions; None: the first.
+        """
 
 
 class StoredFeatures:
@@ -97,9 +100,42 @@ class StoredFeatures:
     def prefetch(self, rows: Indices) -> None:
         """The operating system reads ahead."""
 
-    def batch(self, rows: Indices) -> Tensor:
+    def batch(self, rows: Indices, choices: Indices | None = None) -> Tensor:
         """Features `[b, tokens, dim]` of the rows, in the store's dtype."""
         return torch.from_numpy(np.ascontiguousarray(self._features.values[rows]))
+
+
+class TextFeatures(StoredFeatures):
+    """Features of captions by a CLIP's text tower, in the place of their pictures': training on text alone (CLOSE)."""
+
+    def __init__(self, features: Features, row_ids: Sequence[str], *, other: bool = False) -> None:
+        """Read from `features`, whose ids are `ROW#NUMBER`.
+
+        Args:
+            features: of all captions of the rows.
+            row_ids: the rows, in the order of their texts.
+            other: give the features of another caption of the same row than the one that is learnt.
+
+        Raises:
+            BadInputError: another caption is wanted, and a row has but one.
+        """
+        super().__init__(features)
+        self.row_ids, self._other = row_ids, other
+        places: dict[str, list[int]] = {row: [] for row in row_ids}
+        for place, name in enumerate(features.row_ids):
+            places[name.rpartition("#")[0]].append(place)
+        self._places = list(places.values())
+        if other and (lone := next((row for row, there in places.items() if len(there) == 1), None)):
+            raise BadInputError(
+                f"`reads: other_texts` needs two captions of each picture; `{lone}` has one. Say `reads: texts`."
+            )
+
+    def batch(self, rows: Indices, choices: Indices | None = None) -> Tensor:
+        """Features `[b, tokens, dim]` of each row's caption that is learnt, or of the next one where `other`."""
+        chosen = np.zeros(len(rows), dtype=np.int64) if choices is None else choices
+        places = [self._places[row] for row in rows]
+        at = [there[(choice + self._other) % len(there)] for there, choice in zip(places, chosen, strict=True)]
+        return torch.from_numpy(np.ascontiguousarray(self._features.values[at]))
 
 
 class OnlineFeatures:
@@ -164,7 +200,7 @@ class OnlineFeatures:
                 if row not in self._coming:
                     self._coming[row] = self._pool.submit(self._read, row)
 
-    def batch(self, rows: Indices) -> Tensor:
+    def batch(self, rows: Indices, choices: Indices | None = None) -> Tensor:
         """Features `[b, tokens, dim]` of the rows, with gradient where the encoder is trained.
 
         Raises:
