@@ -55,6 +55,12 @@ def _features(study: Study, encoders: Sequence[str], selection: Selection) -> An
     return [pipeline.features(study, name, selection, tuned.get(name)) for name in encoders]
 
 
+def _paired_towers(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .pairs import paired_towers
+
+    return paired_towers(study, encoders, selection)
+
+
 def _prompt_readings(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     from .token_scores import prompt_readings
 
@@ -108,11 +114,13 @@ MAKERS: dict[str, Maker] = {
     "Features": _features,
     "JudgeScores": scoring.judge_scores,
     "Manifest": lambda study, encoders, selection: selection.manifest,
+    "PairedTowers": _paired_towers,
     "PromptReadings": _prompt_readings,
     "Result": _results,
     "Splits": _splits,
     "StitchingLosses": _stitching_losses,
     "TokenScores": _token_scores,
+    "TrainingCaptions": scoring.training_captions,
     "TrainingTexts": scoring.training_texts,
     "Transfer": _transfers,
 }

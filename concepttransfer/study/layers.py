@@ -1,4 +1,7 @@
-"""An encoder read elsewhere, by name: `beit@layer:6` is the study's `beit` at layer 6, `beit@layers` at all of them."""
+"""An encoder read otherwise, by name: `beit@layer:6` is the study's `beit` at layer 6, `beit@layers` at all of them.
+
+`clip@prefix:5` is `clip` with 5 soft prompts a picture, `clip@prefixes` with each of `PREFIXES`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 EVERY = "layers"
 """What stands after the `@` for all layers."""
+PREFIX, EVERY_PREFIX = "prefix:", "prefixes"
+"""What stands after the `@` for a number of soft prompts, and for each of `PREFIXES`."""
+PREFIXES = (1, 2, 5, 10, 20, 40)
 PLACES = ("pooled", "patch_tokens", "last_map", "projected", "layer:N")
 
 
@@ -24,7 +30,8 @@ def read_at(name: str, encoders: Mapping[str, EncoderSpec], study: str) -> Encod
 
     Raises:
         UnknownNameError: the study has no such encoder, or there are no such features.
-        BadInputError: its fit trains it, for the features that the study says.
+        BadInputError: its fit trains it, for the features that the study says; or a token of it is a soft prompt, so
+            that there is no number of them to choose.
     """
     known, _, place = name.partition(AT)
     if known not in encoders:
@@ -32,6 +39,8 @@ def read_at(name: str, encoders: Mapping[str, EncoderSpec], study: str) -> Encod
     spec = encoders[known]
     if AT not in name or place == spec.features:
         return spec
+    if place.startswith(PREFIX):
+        return _with_prefix(known, spec, place)
     if spec.train:
         message = f"`{known}` is trained with its projection for its `{spec.features}`, so it has no other features. "
         raise BadInputError(f"{message}Describe one with `features: {place}` in the study.")
@@ -41,6 +50,18 @@ def read_at(name: str, encoders: Mapping[str, EncoderSpec], study: str) -> Encod
         raise UnknownNameError("features", place, [*PLACES, EVERY], where=f"`{known}`") from None
 
 
+def _with_prefix(known: str, spec: EncoderSpec, place: str) -> EncoderSpec:
+    number = place.removeprefix(PREFIX)
+    if not (number.isdecimal() and int(number)):
+        raise UnknownNameError("prefix", place, [f"{PREFIX}{n}" for n in PREFIXES], where=f"`{known}`")
+    if spec.prompt_tokens is None:
+        raise BadInputError(
+            f"Each token of `{known}` is a soft prompt: there is no number to choose. "
+            "Name an encoder that has `prompt_tokens` in the study."
+        )
+    return spec.model_copy(update={"prompt_tokens": int(number)})
+
+
 def _prompts(spec: EncoderSpec, place: str) -> dict[str, int | None]:
     """Several soft prompts are made from one feature; tokens are a prompt each."""
     return {} if place in ("pooled", "projected") else {"prompt_tokens": None}
@@ -48,6 +69,8 @@ def _prompts(spec: EncoderSpec, place: str) -> dict[str, int | None]:
 
 def named(study: Study, names: Sequence[str]) -> list[str]:
     """The encoders that names mean, each checked, each once: `all` is every one, `beit@layers` all layers of `beit`.
+
+    `clip@prefixes` is `clip` with each number of soft prompts.
 
     Raises:
         UnknownNameError: the study has no such encoder, or it has no such layer.
@@ -59,6 +82,10 @@ def named(study: Study, names: Sequence[str]) -> list[str]:
 def _each(study: Study, name: str) -> list[str]:
     if name.endswith(AT + EVERY):
         return _layers(study, name)
+    if name.endswith(AT + EVERY_PREFIX):
+        every = [f"{stem(name)}{AT}{PREFIX}{n}" for n in PREFIXES]
+        study.encoder_spec(every[0])
+        return every
     study.encoder_spec(name)
     if (layer := layer_of(name)) is None:
         return [name]

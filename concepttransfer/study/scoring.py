@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..features import Features
     from ..scoring.external_scores import ExternalScores
     from ..scoring.judging import JudgeScores
+    from ..scoring.training_captions import TrainingCaptions
     from ..scoring.training_texts import TrainingTexts
     from .study import Study
 
@@ -166,3 +167,33 @@ def training_texts(study: Study, encoders: Sequence[str], selection: Selection) 
         return None
     texts = manifest.texts
     return TrainingTexts(study.training.name, manifest.id, fitted, texts) if any(texts) else None
+
+
+MOST_TRAINING = 500
+"""Training pictures that are captioned, at most; never more than there are other pictures."""
+
+
+def training_captions(study: Study, encoders: Sequence[str], selection: Selection) -> TrainingCaptions | None:
+    """What is said of pictures that the fits learnt from, about as many as `selection` has; None where nobody knows them.
+
+    Raises:
+        BadInputError: the encoders were fitted on different data.
+    """
+    from ..scoring.training_captions import TrainingCaptions
+    from ..training.batch_plan import hold_out
+
+    fitted = [name for name in encoders if imports.find(study, name) is None]
+    if not fitted:
+        return None
+    if len({str(study.recipe(name).data) for name in fitted}) > 1:
+        raise BadInputError("These encoders were fitted on different data. Name those of one data set.")
+    learnt = study.training_of(fitted[0])
+    rows, _ = hold_out(learnt.manifest.texts, study.recipe(fitted[0]).validation)
+    some = learnt.manifest.take([learnt.manifest.ids[row] for row in rows])
+    chosen = learnt.with_manifest(some.limit(min(MOST_TRAINING, len(selection.manifest), len(some))))
+    captions = [one for name in fitted for one in pipeline.captions(study, name, chosen)]
+    try:
+        classes = chosen.concepts
+    except BadInputError:  # no class of these data is known
+        classes = None
+    return TrainingCaptions(tuple(captions), chosen.manifest, classes)
