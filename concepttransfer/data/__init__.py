@@ -19,12 +19,18 @@ READERS = {
     "coco": "concepttransfer.data.coco:coco",
     "hub": "concepttransfer.data.hub:hub",
     "image_folder": "concepttransfer.data.image_folder:image_folder",
+    "karpathy": "concepttransfer.data.karpathy:karpathy",
     "magma_folder": "concepttransfer.data.magma_folder:magma_folder",
     "microworld": "concepttransfer.microworld.data:microworld_manifest",
     "microworld_questions": "concepttransfer.microworld.questions_data:microworld_questions",
     "webdataset": "concepttransfer.data.webdataset:webdataset",
     "nocaps": "concepttransfer.data.nocaps:nocaps",
+    "snli": "concepttransfer.data.snli:snli",
+    "snli_ve": "concepttransfer.data.snli:snli_ve",
+    "text_folder": "concepttransfer.data.text_folder:text_folder",
+    "visual_news": "concepttransfer.data.visual_news:visual_news",
     "vqa2": "concepttransfer.data.vqa2:vqa2",
+    "vqa_e": "concepttransfer.data.vqa_e:vqa_e",
 }
 SHARED_KEYS = ("reader", "names", "holdout_per_class", "subset", "limit")
 

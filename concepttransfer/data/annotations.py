@@ -98,7 +98,7 @@ def as_published(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         what = f"an entry has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise BadInputError(f"{path} is not as published: {what}. Fetch it again, or name another file.") from error
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import EmptyDataError, UnknownNameError
+from ..errors import UnknownNameError
 from ..manifest import Manifest, Row
 from .annotations import Wanted, as_published, by_id, captions_by_picture, find_annotations, read_lists, to_manifest
 from .descriptions import describe
+from .karpathy import karpathy_rows, places
 
 SPLITS = ("val2017", "train2017", "val2014", "train2014")
 KARPATHY = ("test", "val", "restval", "train")
-KARPATHY_FILE = "dataset_coco.json"
 
 
 def coco(
@@ -52,10 +52,9 @@ def coco(
     wanted = Wanted(pictures, missing, texts_only, hashes)
     description = describe("coco")
     of_karpathy = split in KARPATHY
-    places = [f"{below}{KARPATHY_FILE}" for below in ("", "annotations/", "karpathy/", "caption_datasets/")]
-    published = places if of_karpathy else [f"annotations/captions_{split}.json", f"captions_{split}.json"]
+    published = places("coco") if of_karpathy else [f"annotations/captions_{split}.json", f"captions_{split}.json"]
     path = captions or find_annotations(folder, published, "captions", description)
-    rows = _karpathy_rows(path, split) if of_karpathy else _rows(path)
+    rows = karpathy_rows(path, [split]) if of_karpathy else _rows(path)
     at = {"train": "train2014"}.get(split, "val2014") if of_karpathy else split
     source = {"reader": "coco", "split": split, **description.source}
     return to_manifest(
@@ -69,18 +68,6 @@ def _rows(path: Path) -> list[Row]:
         listed = by_id(images, "id", path)
         texts = captions_by_picture(annotations, listed, path)
         return [_row(image_id, image["file_name"], texts[image_id]) for image_id, image in listed.items()]
-
-
-def _karpathy_rows(path: Path, split: str) -> list[Row]:
-    (images,) = read_lists(path, "images")
-    with as_published(path):
-        listed = by_id((image for image in images if image["split"] == split), "cocoid", path)
-        if not listed:
-            raise EmptyDataError(f"{path} has no picture of split `{split}`. Name the file of COCO's own split.")
-        return [
-            _row(image_id, f"{image['filepath']}/{image['filename']}", [s["raw"].strip() for s in image["sentences"]])
-            for image_id, image in listed.items()
-        ]
 
 
 def _row(image_id: int, picture: Any, texts: list[str]) -> Row:
