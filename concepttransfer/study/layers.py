@@ -83,9 +83,9 @@ def _each(study: Study, name: str) -> list[str]:
     if name.endswith(AT + EVERY):
         return _layers(study, name)
     if name.endswith(AT + EVERY_PREFIX):
-        every = [f"{stem(name)}{AT}{PREFIX}{n}" for n in PREFIXES]
-        study.encoder_spec(every[0])
-        return every
+        return [_plain(study, f"{stem(name)}{AT}{PREFIX}{n}") for n in PREFIXES]
+    if has_prefix(name):
+        return [_plain(study, name)]
     study.encoder_spec(name)
     if (layer := layer_of(name)) is None:
         return [name]
@@ -93,6 +93,17 @@ def _each(study: Study, name: str) -> list[str]:
     if not -len(known) <= layer < len(known):
         raise UnknownNameError("layer", name, known, where=f"study `{study.name}`")
     return [known[layer]]
+
+
+def has_prefix(name: str) -> bool:
+    """Whether a name says how many soft prompts."""
+    return f"{AT}{PREFIX}" in name
+
+
+def _plain(study: Study, name: str) -> str:
+    """The encoder's own name, where it has just so many soft prompts in the study: one fit has one name."""
+    same = study.encoder_spec(name) == study.encoder_spec(stem(name))
+    return stem(name) if same else name
 
 
 def _layers(study: Study, name: str) -> list[str]:

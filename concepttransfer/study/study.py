@@ -105,8 +105,11 @@ class Study:
         return layers.read_at(name, self.spec.encoders, self.name)
 
     def twin(self, name: str) -> str | None:
-        """The random control of an encoder: the random one of its family, read at the same place; none for one."""
-        if self.encoder_spec(name).init == "random" or self.encoder_spec(name).blind:
+        """The random control of an encoder: the random one of its family, read at the same place; none for one.
+
+        With another number of soft prompts than the study says there is none: a sweep takes fits enough.
+        """
+        if self.encoder_spec(name).init == "random" or self.encoder_spec(name).blind or layers.has_prefix(name):
             return None
         known = stem(name)
         family, place = self._families[known], name.removeprefix(known)
