@@ -721,3 +721,26 @@ def test_identities_and_names_need_no_torch(saved):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# Length and blindness -------------------------------------------------------------------------------------------------
+
+
+def test_normalized_features_have_length_one_and_a_space_of_their_own():
+    plain = EncoderSpec(model="microworld:clip", features="projected")
+    unit = plain.model_copy(update={"normalize": True})
+    a, b = (load_encoder(spec, Path()) for spec in (plain, unit))
+    batch = torch.randn(3, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(b.encode(batch), torch.nn.functional.normalize(a.encode(batch), dim=-1))
+    assert len({a.space, b.space}) == len({a.id, b.id}) == 2
+    assert b.space == load_encoder(unit.model_copy(update={"modality": "text"}), Path()).space
+
+
+def test_the_blind_see_every_picture_alike():
+    spec = EncoderSpec(model="microworld:nfrn50", features="last_map")
+    blind = load_encoder(spec.model_copy(update={"blind": True}), Path())
+    batch = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    seen = blind.encode(batch)
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen, load_encoder(spec, Path()).encode(torch.zeros_like(batch)))
+    assert blind.id != spec.identity(Path())

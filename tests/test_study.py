@@ -7,6 +7,7 @@ import pytest
 import concepttransfer as ct
 from concepttransfer.errors import BadInputError, MissingResourceError, StudyError, UnknownNameError
 from concepttransfer.study.file import packaged_studies, read_study
+from concepttransfer.training.recipe import LATER
 
 GOOD = """\
 name: mine
@@ -178,3 +179,42 @@ def test_a_packaged_study_looks_for_its_data_where_one_works(tmp_path, monkeypat
     assert study.twin("beit-ft") == "beit-random"
     with pytest.raises(ct.ConceptTransferError, match=r"data.awa2"):
         study.manifest("animals")
+
+
+OWN_RECIPES = GOOD.replace(
+    'b: {like: a, model: "timm:y"}',
+    "b: {like: a, recipe: {projection: {kind: mlp}, lr: 0.1}}\n"
+    "  c: {like: b, recipe: {lr: 0.2}}\n"
+    "  d: {like: b, blind: true}",
+)
+
+
+def test_an_entry_has_what_its_fit_has_otherwise_and_hands_it_on(tmp_path):
+    study = ct.load_study(written(tmp_path, OWN_RECIPES))
+    assert study.recipe("a") == study.spec.train
+    assert (study.recipe("b").projection.kind, study.recipe("b").lr) == ("mlp", 0.1)
+    assert (study.recipe("c").projection.kind, study.recipe("c").lr) == ("mlp", 0.2)
+    assert study.recipe("c").steps == study.spec.train.steps
+
+
+def test_a_blind_entry_has_no_random_control(tmp_path):
+    study = ct.load_study(written(tmp_path, OWN_RECIPES))
+    assert study.twin("b") == "a-random"
+    assert study.twin("d") is None
+
+
+def test_mistakes_in_an_entrys_recipe_have_their_line(tmp_path):
+    text = OWN_RECIPES.replace("lr: 0.1", "lrr: 0.1").replace("lr: 0.2", "data: picture")
+    with pytest.raises(StudyError) as caught:
+        read_study(written(tmp_path, text))
+    message = str(caught.value)
+    assert "line 6: encoders.b.recipe.lrr: no such key. Did you mean `lr`?" in message
+    assert "line 7: encoders.c.recipe.data: no data set `picture` in `data:`. Did you mean `pictures`?" in message
+
+
+def test_what_an_older_recipe_did_not_know_changes_no_key():
+    """The shipped fits' keys hold this digest."""
+    recipe = ct.load_study("microworld").spec.train
+    assert set(recipe.identity()).isdisjoint(LATER)
+    tuned = recipe.model_copy(update={"language_model": "tuned"})
+    assert set(tuned.identity()) - set(recipe.identity()) == {"language_model"}
