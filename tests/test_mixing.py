@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import tiny_fit
 from PIL import Image
 
 from concepttransfer.errors import BadInputError, EmptyDataError, UnknownNameError
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.training.batch_plan import WINDOW, hold_out
+from concepttransfer.training.fit import fit
 from concepttransfer.training.mixing import MixedPlan, count_by_data_set, mixed, quotas
+from concepttransfer.training.sources import StoredFeatures
 
 SHARES = {"large": 1, "small": 2, "middle": 1}
 SIZES = {"large": 600, "small": 40, "middle": 160}
@@ -92,7 +95,8 @@ def test_an_epoch_meets_them_to_the_row_and_says_so():
     whole, planned = plan()
     found = Counter(whole.ids[row].partition("/")[0] for row in drawn(planned, len(whole) // 10))
     assert found == {"large": 200, "small": 400, "middle": 200}
-    assert planned.about()["small"] == {"rows": 40, "share": 0.5, "per_epoch": 400, "passes": 10.0}
+    small = {"rows": 40, "share": 0.5, "per_epoch": 400, "passes": 10.0, "unreadable": 2}
+    assert planned.about(["small/3", "large/1", "small/9"])["small"] == small
     assert planned.about()["large"]["passes"] == pytest.approx(1 / 3)
 
 
@@ -121,6 +125,24 @@ def test_held_out_rows_of_every_data_set_never_come():
     _, planned = plan(rows=rows)
     assert set(count_by_data_set(whole.ids[row] for row in held_out)) == set(SIZES)
     assert not set(drawn(planned, 300).tolist()) & set(held_out.tolist())
+
+
+def test_a_fit_learns_from_all_and_says_how_much_of_each(tmp_path):
+    every, lists = {name: part(name, n, 0) for name, n in SIZES.items()}, tiny_fit.texts(sum(SIZES.values()))
+    whole = mixed("all", every, SHARES)
+    stored = tiny_fit.features(len(whole))
+    source = StoredFeatures(replace(stored, row_ids=tuple(whole.ids)))
+    recipe = tiny_fit.RECIPE.model_copy(update={"data": SHARES, "steps": 4})
+    named = {"key": "k", "encoder_name": "mixed", "seed": 0, "quiet": True}
+    made = fit(source, lists, tiny_fit.language_model(), recipe, tmp_path / "t", **named)
+    about = made.meta["data_sets"]
+    assert {name: one["share"] for name, one in about.items()} == pytest.approx(
+        {"large": 0.25, "small": 0.5, "middle": 0.25}, abs=0.002
+    )
+    assert sum(one["rows"] for one in about.values()) == made.meta["rows"]
+    alone = fit(source, lists, tiny_fit.language_model(), tiny_fit.RECIPE, tmp_path / "alone", **named)
+    assert "data_sets" not in alone.meta
+    assert alone.id != made.id
 
 
 def test_quotas_add_up_and_keep_proportions():

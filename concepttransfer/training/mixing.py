@@ -23,6 +23,8 @@ from .batch_plan import BatchPlan, Indices, generator
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from .recipe import Recipe
+
 BETWEEN = "/"
 """Between a data set's name and a row's own id."""
 
@@ -74,6 +76,15 @@ def count_by_data_set(row_ids: Iterable[str]) -> dict[str, int]:
     return dict(Counter(row_id.partition(BETWEEN)[0] for row_id in row_ids))
 
 
+def planned(
+    recipe: Recipe, lengths: Sequence[Sequence[int]], rows: Indices, seed: int, row_ids: Sequence[str]
+) -> BatchPlan:
+    """The batches of a fit: on one data set, or on several by the shares that its recipe says. See `MixedPlan`."""
+    if isinstance(recipe.data, str):
+        return BatchPlan(lengths, rows, recipe.batch_size, seed)
+    return MixedPlan(lengths, rows, recipe.batch_size, seed, row_ids, recipe.data)
+
+
 class MixedPlan(BatchPlan):
     """All batches of a fit on several data sets, each computable by itself.
 
@@ -112,11 +123,20 @@ class MixedPlan(BatchPlan):
         self.quotas = quotas(shares, len(rows))
         self._pass = lru_cache(maxsize=2 * len(shares))(self._drawn_pass)
 
-    def about(self) -> dict[str, dict[str, float]]:
-        """Of each data set: its rows, its share, its captions in an epoch, and how often an epoch sees each row."""
+    def about(self, unreadable: Iterable[str] = ()) -> dict[str, dict[str, float]]:
+        """Of each data set: its rows, its share, its captions in an epoch, how often an epoch sees each row, and how
+        many of the rows `unreadable` are its own.
+        """
+        faults = count_by_data_set(unreadable)
         return {
-            name: {"rows": len(part), "share": n / len(self.rows), "per_epoch": n, "passes": n / len(part)}
-            for (name, part), n in zip(self.parts.items(), self.quotas.values(), strict=True)
+            name: {
+                "rows": len(part),
+                "share": self.quotas[name] / len(self.rows),
+                "per_epoch": self.quotas[name],
+                "passes": self.quotas[name] / len(part),
+                "unreadable": faults.get(name, 0),
+            }
+            for name, part in self.parts.items()
         }
 
     def _drawn_epoch(self, epoch: int) -> tuple[Indices, Indices]:

@@ -17,8 +17,9 @@ from ..language_models.placement import is_placed, is_sharded
 from ..projections import Projection, build_projection
 from ..storage import digest
 from .accumulation import Accumulator
-from .batch_plan import Batch, BatchPlan, draw, hold_out, validation_batches
+from .batch_plan import Batch, draw, hold_out, validation_batches
 from .checkpoints import optimizer_tensors, restore_optimizer
+from .mixing import MixedPlan, planned
 from .recipe import Recipe
 from .schedule import learning_rate
 from .sources import FeatureSource, statistics
@@ -84,7 +85,7 @@ class TrainingRun:
         job.source.to(self.device)
         rows, self.held_out = hold_out(job.texts, job.recipe.validation)
         lengths = _lengths(job.language_model, job.texts, job.recipe.max_tokens)
-        self.plan = BatchPlan(lengths, rows, job.recipe.batch_size, job.seed)
+        self.plan = planned(job.recipe, lengths, rows, job.seed, job.source.row_ids)
         self.projection = self._empty_projection()
         # Evaluation mode: batch statistics stay, nothing is dropped. Its weights learn all the same.
         self.encoder = None if job.encoder is None else job.encoder.eval().requires_grad_(True)
@@ -202,6 +203,7 @@ class TrainingRun:
             "rows": len(self.plan.rows),
             "held_out": len(self.held_out),
             "unreadable": dict(unreadable),
+            **({"data_sets": self.plan.about(dict(unreadable))} if isinstance(self.plan, MixedPlan) else {}),
             "precision": "bf16" if self.bf16 else "float32",
             "tuned": self.encoder is not None,
             "n_trained": sum(p.numel() for p in self.accumulator.parameters),
