@@ -24,7 +24,7 @@ RESERVED = frozenset(
 )
 ORDER = (
     *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "linear-probe"),
-    *("similarity", "embedding-map", "prompt-lens", "runoff", "compare"),
+    *("similarity", "embedding-map", "modality-gap", "prompt-lens", "runoff", "compare"),
 )
 """Our analyses in the order in which they are read; others follow by name."""
 F = TypeVar("F", bound=Callable[..., Any])
