@@ -38,14 +38,14 @@ def build(spec: EncoderSpec, root: Path) -> Built:
     """
     if spec.revision:
         raise BadInputError(f"open_clip cannot load a revision (`{spec.revision}` of `{spec.model}`). Leave it out.")
-    model = _create(spec, root)
+    model = create(spec, root)
     parts = [*model._modules, *model._parameters]
     if spec.modality == "text":
         return Built(
             module=model,
             readouts={"projected": _projected_text},
-            transform=_Tokens(open_clip.get_tokenizer(_architecture(spec, root)[0])),
-            transform_id=json.dumps({"open_clip": "tokens", "architecture": _architecture(spec, root)[0]}),
+            transform=_Tokens(open_clip.get_tokenizer(architecture(spec, root)[0])),
+            transform_id=json.dumps({"open_clip": "tokens", "architecture": architecture(spec, root)[0]}),
             space=spec.model,
             modality="text",
             unused=["visual"],
@@ -135,36 +135,41 @@ def level(number: int) -> Readout:
     return read
 
 
-def _architecture(spec: EncoderSpec, root: Path) -> tuple[str, str | None]:
+def architecture(spec: EncoderSpec, root: Path) -> tuple[str, str | None]:
     """The architecture as open_clip wants it, and the name of its weights (None: they come with the architecture)."""
     name = spec.model.removeprefix("open_clip:")
     if name.startswith("local-dir:"):
         return f"local-dir:{root / name.removeprefix('local-dir:')}", None
     if name.startswith("hf-hub:"):
         return name, None
-    architecture, _, weights = name.partition("/")
-    if architecture not in open_clip.list_models():
-        near = difflib.get_close_matches(architecture, open_clip.list_models(), n=5, cutoff=0.3)
-        raise UnknownNameError("architecture", architecture, near, where="open_clip (nearest names below)")
-    known = open_clip.list_pretrained_tags_by_model(architecture)
+    wanted, _, weights = name.partition("/")
+    if wanted not in open_clip.list_models():
+        near = difflib.get_close_matches(wanted, open_clip.list_models(), n=5, cutoff=0.3)
+        raise UnknownNameError("architecture", wanted, near, where="open_clip (nearest names below)")
+    known = open_clip.list_pretrained_tags_by_model(wanted)
     if weights and weights not in known:
-        raise UnknownNameError("weights", weights, known, where=f"`open_clip:{architecture}`")
+        raise UnknownNameError("weights", weights, known, where=f"`open_clip:{wanted}`")
     if not weights and spec.init == "pretrained" and spec.weights is None:
-        message = f"`{spec.model}` names no weights. Wanted is `open_clip:{architecture}/WEIGHTS` with one of: "
+        message = f"`{spec.model}` names no weights. Wanted is `open_clip:{wanted}/WEIGHTS` with one of: "
         raise BadInputError(message + f"{', '.join(known)}; or `weights: FILE`, or `init: random`.")
-    return architecture, weights or None
+    return wanted, weights or None
 
 
-def _create(spec: EncoderSpec, root: Path) -> Any:
-    architecture, weights = _architecture(spec, root)
-    config = open_clip.get_pretrained_cfg(architecture, weights) if weights else {}
+def create(spec: EncoderSpec, root: Path) -> Any:
+    """Both towers of a CLIP, with the weights that the spec names, or as open_clip draws them.
+
+    Raises:
+        UnknownNameError, BadInputError, MissingResourceError: as `build` says.
+    """
+    name, weights = architecture(spec, root)
+    config = open_clip.get_pretrained_cfg(name, weights) if weights else {}
     preprocess = {k: v for k, v in config.items() if k in {f.name for f in dataclasses.fields(PreprocessCfg)}}
     wanted = {"size": spec.image_size, "mean": spec.mean, "std": spec.std}
     load = spec.init == "pretrained" and spec.weights is None
     try:
         with downloading(spec.model):
             model = open_clip.create_model(
-                architecture,
+                name,
                 pretrained=weights if load else None,
                 load_weights=load,
                 force_quick_gelu=bool(config.get("quick_gelu")),

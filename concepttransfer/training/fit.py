@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ..errors import BadInputError, ShapeError
-from ..processes import count
 from ..processes.peers import together
 from ..progress import progress
-from ..storage import lock
 from ..transfer import Transfer
 from .checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
 from .history import thinned
 from .recipe import Recipe
 from .run import Job, TrainingRun
 from .sources import FeatureSource
+from .surroundings import build_accelerator, held, repeatable
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -96,15 +93,15 @@ def fit(
             f"{encoder_name} is to be tuned, but its features are frozen. Give OnlineFeatures(tuned=True)."
         )
     job = Job(source, texts, language_model, recipe, seed, prompt, prompt_tokens, tuned, questions, adapter)
-    accelerator = _accelerator(trackers, folder)
-    with _held(accelerator, folder):
+    accelerator = build_accelerator(trackers, folder.with_name(f"{folder.name}.logs"))
+    with held(accelerator, folder):
         if (folder / "transfer.json").is_file() and (there := Transfer.load(folder)).key == key:
             return there
         path, named = checkpoint_path(folder), job.fingerprint(key)
         run = TrainingRun(job, accelerator)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_given_back(job))
-            stack.enter_context(_repeatable(run.device))
+            stack.enter_context(repeatable(run.device))
             stack.enter_context(_tracked(accelerator, trackers, recipe, key))
             run.restore(read_checkpoint(path, named))
             if run.part is not None:
@@ -160,27 +157,6 @@ def _write(run: TrainingRun, folder: Path, key: str, encoder_name: str, meta: Ma
     )
 
 
-def _accelerator(trackers: Sequence[str], folder: Path) -> Accelerator:
-    from accelerate import Accelerator
-
-    lacking = [name for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
-    if count() > 1 and lacking:
-        raise BadInputError(
-            f"{count()} processes (WORLD_SIZE) fit together only where each can reach the others; "
-            f"{', '.join(lacking)} is not set. Start them with `accelerate launch`, or set it (docs/large-data.md)."
-        )
-    logs = folder.with_name(f"{folder.name}.logs")
-    return Accelerator(log_with=list(trackers) or None, project_dir=logs if trackers else None)
-
-
-@contextlib.contextmanager
-def _held(accelerator: Accelerator, folder: Path) -> Iterator[None]:
-    """The main process holds the folder; the others wait until it does."""
-    with lock(folder) if accelerator.is_main_process else contextlib.nullcontext():
-        accelerator.wait_for_everyone()
-        yield
-
-
 @contextlib.contextmanager
 def _tracked(accelerator: Accelerator, trackers: Sequence[str], recipe: Recipe, key: str) -> Iterator[None]:
     settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in recipe.model_dump().items()}
@@ -191,21 +167,6 @@ def _tracked(accelerator: Accelerator, trackers: Sequence[str], recipe: Recipe, 
     finally:
         for tracker in accelerator.trackers:  # not end_training(), which would also part the processes
             tracker.finish()
-
-
-@contextlib.contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
-    """On a GPU, take the algorithms that give the same bytes twice, where there are any."""
-    if device.type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextlib.contextmanager
