@@ -14,12 +14,10 @@ from concepttransfer.report import build
 from concepttransfer.study.artifacts import MAKERS
 
 ENCODER, N, FEW = "nfrn50", 60, 200
-ENCODERS: dict[str, str] = {}
+ENCODERS: dict[str, str] = {"modality-gap": "clip"}
 """Of analyses that take another kind of encoder, such as one with a text tower."""
 DATA = {"questions": "dev-questions"}
 """The data of each role; `dev` of those that are not named."""
-ENCODERS = {"modality-gap": "clip"}
-"""Analyses that ask more of an encoder than features."""
 
 
 def told(spec):
