@@ -75,16 +75,17 @@ def claims(probed: Sequence[Probed], *, n_resamples: int, seed: int) -> list[Cla
 
 
 def _measures(one: Probed) -> Iterator[tuple[str, est.Measured]]:
-    yield ACCURACY, _of_names(one.naming)
+    yield ACCURACY, of_names(one.naming)
     for shots in SHOTS:
         if shots in one.few:
-            yield few(shots), _of_names(one.few[shots])
+            yield few(shots), of_names(one.few[shots])
     for setting in one.attributes[0]:
         for which, suffix in enumerate(("", BY_CONTROL)):
             yield setting + suffix, _of_attributes([seed[setting][which] for seed in one.attributes])
 
 
-def _of_names(names: Naming) -> est.Measured:
+def of_names(names: Naming) -> est.Measured:
+    """The share named right; by chance the same names are given to other pictures."""
     every = np.ones(names.right.shape)
     level = Ratio(names.right.astype(np.float64), every, 0, 1)
     return est.Measured(level, Ratio(names.surplus, every, -1, 1), names.chance)
@@ -112,7 +113,7 @@ def _about_one(one: Probed, drawn: Drawn, n: int, rng: np.random.Generator) -> I
         if encoder != one.encoder:
             continue
         if measure in names:
-            tested = (_names_p(names[measure], n, rng), CONCEPTS_PERMUTED)
+            tested = (names_p(names[measure], n, rng), CONCEPTS_PERMUTED)
         else:
             tested = (found.surplus.p_zero(rng), SIGNS)
         yield from est.claim_twice(found.level, (encoder, measure, None), found.chance, tested, n)
@@ -122,7 +123,7 @@ def _about_one(one: Probed, drawn: Drawn, n: int, rng: np.random.Generator) -> I
         yield from _difference(selective, (one.encoder, setting, CONTROL), n, rng)
 
 
-def _names_p(names: Naming, n: int, rng: np.random.Generator) -> float:
+def names_p(names: Naming, n: int, rng: np.random.Generator) -> float:
     """p of the accuracy's surplus, with the names of all classes permuted jointly."""
     permutations = rng.permuted(np.tile(np.arange(names.n_concepts), (n, 1)), axis=1)
     surplus: Floats = (names.mentioned - names.mentioned_by_chance).mean(0)

@@ -1,4 +1,4 @@
-"""The zero-shot classifier: the names of classes in sentences, read by a text tower. Radford et al. 2021, section 3.1."""
+"""The zero-shot classifier: names of classes in sentences, read by a text tower. Radford et al. 2021, section 3.1."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def class_sentences(concepts: ConceptSet, templates: Templates) -> dict[str, tup
     if twice := {word: names for word, names in owners.items() if len(names) > 1}:
         word, names = next(iter(twice.items()))
         raise BadInputError(
-            f"Classes `{names[0]}` and `{names[1]}` of `{concepts.name}` are both called `{word}`: a text tower cannot "
-            f"tell them apart ({len(twice)} names are shared). Give each a first word of its own in the table of classes."
+            f"Classes `{names[0]}` and `{names[1]}` of `{concepts.name}` are both called `{word}`: a text tower "
+            f"cannot tell them apart ({len(twice)} names are shared). Give each a first word of its own in the table."
         )
     return {name: templates.of(word) for name, word in said.items()}
 

@@ -86,8 +86,8 @@ def directions(features: Features, ids: Sequence[str], encoder: str) -> Floats:
     rows: Any = np.asarray(features.take(ids), dtype=np.float64)[:, 0]
     if (bad := ~np.isfinite(rows).all(axis=1)).any():
         raise BadInputError(
-            f"The features of `{ids[int(np.argmax(bad))]}` by {encoder} hold a value that is no number ({int(bad.sum())} "
-            "rows do). Encode again: concepttransfer encode --force encode"
+            f"The features of `{ids[int(np.argmax(bad))]}` by {encoder} hold a value that is no number "
+            f"({int(bad.sum())} rows do). Encode again: concepttransfer encode --force encode"
         )
     return unit(rows)
 

@@ -37,6 +37,12 @@ def _captions_there(study: Study, encoders: Sequence[str], selection: Selection)
     return [one for name in encoders for one in pipeline.captions_there(study, name, selection)]
 
 
+def _captioned(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
+    from .towers import captioned
+
+    return captioned(study, encoders, selection)
+
+
 def _class_names(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     from .class_names import class_names
 
@@ -106,6 +112,7 @@ def _transfers(study: Study, encoders: Sequence[str], selection: Selection) -> A
 
 MAKERS: dict[str, Maker] = {
     "Answers": _answers,
+    "Captioned": _captioned,
     "Captions": _captions,
     "ClassNames": _class_names,
     "ClassTexts": _class_texts,

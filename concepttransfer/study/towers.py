@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..concepts.class_texts import ClassTexts, class_sentences
-from ..errors import BadInputError, UnknownNameError
+from ..errors import BadInputError, EmptyDataError, UnknownNameError
+from ..features.captioned import Captioned
 from ..features.towers import PUBLISHED_SCALE
 from ..language.prompt_templates import templates as templates_of
 from ..language.prompt_templates import templates_for
@@ -113,7 +114,7 @@ def texts(study: Study, name: str, manifest: Manifest) -> tuple[Features, int, f
 
 
 def _scale_of(module: Any) -> float:
-    """What a CLIP multiplies cosines by: its learnt temperature, at most that of the paper; that where none is known."""
+    """What a CLIP multiplies cosines by: its learnt temperature, at most the paper's; else the paper's."""
     network = getattr(module, "network", module)
     learnt = getattr(network, "logit_scale", None)
     return PUBLISHED_SCALE if learnt is None else round(min(float(learnt.exp()), PUBLISHED_SCALE), 6)
@@ -162,3 +163,21 @@ def _class_texts(
         templates=chosen.sentences,
         list_name=chosen.name,
     )
+
+
+def captioned(study: Study, encoders: Sequence[str], selection: Selection) -> list[Captioned]:
+    """Each CLIP's pictures of a data set and their captions; other encoders are left out, and told.
+
+    Raises:
+        BadInputError: no encoder reads texts.
+        EmptyDataError: the data have no captions, or no pictures.
+    """
+    kept, left_out = with_texts(study, encoders)
+    if selection.manifest.pictures is None or not any(selection.manifest.texts):
+        raise EmptyDataError(f"`{selection.name}` lacks pictures or captions. Name data that have both with --on.")
+    found = []
+    for name in kept:
+        read, n_cut, scale = texts(study, name, selection.manifest)
+        seen = pictures(study, name, selection)
+        found.append(Captioned(name, selection.name, study.name, seen, read, scale, n_cut, left_out))
+    return found
