@@ -185,6 +185,11 @@ def _feature_adapter(study: Study, name: str, seed: int, dim: int) -> FeatureAda
     spec = study.recipe(name).feature_adapter
     if spec is None:
         return None
+    if not study.encoder_spec(name).normalize:
+        raise BadInputError(
+            f"The feature adapter of `{name}` gives features of length 1, and its pictures' have any length. Say "
+            "`normalize: true` of the encoder."
+        )
     from ..feature_adapters import fit_adapter
     from .text_features import text_features
 
@@ -234,7 +239,7 @@ def captions_of(study: Study, name: str, selection: Selection, transfer: Transfe
     key = keys.captions(study, name, selection, transfer)
     folder = place("captions", key, forced="caption" in study.settings.force)
     if (folder / "index.json").is_file():
-        return Captions.load(folder)
+        return replace(Captions.load(folder), encoder=name, on=selection.name, study=study.name)
     tuned = transfer if study.encoder_spec(name).train else None
     stored = features(study, name, selection, tuned)
     language_model = study.language_model

@@ -210,7 +210,7 @@ class TrainingRun:
         }
 
     def _start(self) -> None:
-        mean, deviation, scale = statistics(self.source, self.plan.rows)
+        mean, deviation, scale = statistics(self.source, self.plan.rows, adapter=self.adapter)
         if self.recipe.standardize:
             self.projection.standardize(mean, deviation)
             scale = 1.0

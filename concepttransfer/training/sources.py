@@ -236,19 +236,25 @@ class OnlineFeatures:
             )
 
 
-def statistics(source: FeatureSource, rows: Indices, chunk: int = 64) -> tuple[Tensor, Tensor, float]:
+def statistics(
+    source: FeatureSource, rows: Indices, chunk: int = 64, adapter: nn.Module | None = None
+) -> tuple[Tensor, Tensor, float]:
     """Mean `[dim]`, standard deviation `[dim]` and root mean square of the training set's features, float32.
+
+    `adapter` is what is done to the features before the projection; it does it here without anything random.
 
     Taken over all tokens of at most 4,096 rows, the same for every seed. A deviation is at least a hundredth of the
     features' overall one, so that a dimension that hardly moves is not blown up.
     """
     if len(rows) > SAMPLED_ROWS:
         rows = np.sort(generator("statistics", len(rows)).choice(rows, SAMPLED_ROWS, replace=False))
+    device = next((held.device for held in adapter.buffers()), None) if adapter is not None else None
     n, total, squares = 0, torch.zeros(source.dim, dtype=torch.float64), torch.zeros(source.dim, dtype=torch.float64)
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]
         with torch.no_grad():
             values = source.batch(part).detach().cpu()
+            values = values if adapter is None else adapter(values.float().to(device)).cpu()
         kept = [i for i, row in enumerate(part) if source.row_ids[row] not in source.unreadable]
         values = values[kept].double().flatten(0, 1)
         n, total, squares = n + len(values), total + values.sum(0), squares + values.square().sum(0)
