@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInputError, MissingResourceError
-from . import libraries, library_of
+from . import library_module
 from .base import Built, ModuleEncoder
 from .hub import quietly
 from .random_weights import draw
@@ -48,7 +47,7 @@ def load(
 
 def build(spec: EncoderSpec, root: Path) -> Built:
     """The network with the weights that the spec names. The random numbers of the caller are left as they were."""
-    library = importlib.import_module(libraries()[library_of(spec.model)])
+    library = library_module(spec.model)
     with torch.random.fork_rng(devices=[]), quietly():
         built: Built = library.build(spec, root)
     if built.modality != spec.modality:

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInputError, ConceptTransferError, UnknownNameError
+from ..errors import UnknownNameError
+from ..plugins import PROJECTIONS, declared, loaded
 
 if TYPE_CHECKING:
     from .base import Projection
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Linear", "Projection", "build_projection", "kinds"]
 
-GROUP = "concepttransfer.projections"
 _OURS = {
     "linear": "concepttransfer.projections.linear:Linear",
     "mlp": "concepttransfer.projections.mlp:MLP",
@@ -33,14 +32,7 @@ def kinds() -> Mapping[str, str]:
     Raises:
         ConceptTransferError: two of one name.
     """
-    found = dict(_OURS)
-    for entry in entry_points(group=GROUP):
-        if found.get(entry.name, entry.value) != entry.value:
-            raise ConceptTransferError(
-                f"Two projections are called `{entry.name}`: {found[entry.name]} and {entry.value}. Uninstall one."
-            )
-        found[entry.name] = entry.value
-    return found
+    return _OURS | {name: entry.value for name, entry in declared(PROJECTIONS, _OURS).items()}
 
 
 def build_projection(
@@ -57,7 +49,7 @@ def build_projection(
 
     Raises:
         UnknownNameError: there is no such kind, or it has no such option.
-        BadInputError: the plug-in that has it cannot be imported, or an option's value makes no sense.
+        ConceptTransferError: the plug-in that has it cannot be imported, or an option's value makes no sense.
     """
     made = _class_of(kind)
     known = [name for name in inspect.signature(made.__init__).parameters if name not in _SHAPE]
@@ -69,11 +61,7 @@ def build_projection(
 def _class_of(kind: str) -> type[Projection]:
     if kind not in kinds():
         raise UnknownNameError("projection", kind, kinds())
-    module, _, name = kinds()[kind].partition(":")
-    try:
-        found: type[Projection] = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise BadInputError(f"The projection `{kind}` ({kinds()[kind]}) cannot be imported: {error}") from error
+    found: type[Projection] = loaded(PROJECTIONS, kind, kinds()[kind])
     return found
 
 

@@ -17,6 +17,7 @@ from ..language_models.placement import DTYPES
 from ..scoring.prompt_readings import Lens
 from ..training.recipe import Recipe
 from ..yaml_lines import line_of, lines_of, listed, mistake
+from .packaged import packaged_studies as packaged_studies
 
 STUDIES = Path(str(files("concepttransfer.studies")))
 
@@ -91,11 +92,6 @@ class StudySpec(BaseModel):
         if not encoder.recipe:
             return self.train
         return Recipe.model_validate(self.train.model_dump(exclude_unset=True) | encoder.recipe)
-
-
-def packaged_studies() -> dict[str, Path]:
-    """The studies that come with the package, by name."""
-    return {path.stem: path for path in sorted(STUDIES.glob("*.yaml"))}
 
 
 def find_study(name: str | Path) -> Path:

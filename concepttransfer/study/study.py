@@ -13,7 +13,8 @@ from ..errors import BadInputError, ConceptTransferError, MissingResourceError, 
 from ..statistics.claims import stem
 from ..storage import write_text
 from . import imports, layers, pipeline
-from .file import STUDIES, StudySpec, find_study, read_study
+from .file import StudySpec, find_study, read_study
+from .packaged import is_packaged
 from .run_analysis import run_analysis
 from .selection import Selection, select, training_data
 from .settings import Settings
@@ -43,9 +44,9 @@ def load_study(name: str | Path = "microworld", **settings: Any) -> Study:
 
 
 def _root(spec: StudySpec, path: Path) -> Path:
-    """Where relative paths start: the study's `root`, or its folder; the working folder for one of the package's."""
+    """Where relative paths start: the study's `root`, or its folder; for one of a package the working folder."""
     if spec.root is None:
-        return Path.cwd() if path.parent == STUDIES else path.resolve().parent
+        return Path.cwd() if is_packaged(path) else path.resolve().parent
     expanded = os.path.expandvars(spec.root)
     if "$" in expanded or not (path.parent / expanded).is_dir():
         message = f"Study `{spec.name}` reads its data below {spec.root}, which is no folder. Set it, or edit `root:`."

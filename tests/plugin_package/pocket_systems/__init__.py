@@ -1,0 +1,1 @@
+"""Small additions to concepttransfer: an encoder library, a projection, a reader, an analysis, a study."""

@@ -1,0 +1,1 @@
+"""Studies: each YAML file is one, by its name."""
