@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def _answers(study: Study, name: str, selection: Selection, transfer: Transfer |
     key = keys.answers(study, name, selection, examples(study), transfer)
     folder = pipeline.place("answers", key, forced="answer" in study.settings.force)
     if (folder / "index.json").is_file():
-        return Answers.load(folder)
+        return replace(Answers.load(folder), encoder=name, on=selection.name, study=study.name)
     asked = _asked(study, selection)
     stored = []
     if transfer is not None:

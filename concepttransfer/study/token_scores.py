@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def _token_scores(study: Study, name: str, selection: Selection, transfer: Trans
     key = _key(study, name, selection, transfer, SCORE)
     folder = pipeline.place(KINDS[SCORE], key, forced=SCORE in study.settings.force)
     if (folder / "index.json").is_file():
-        return TokenScores.load(folder)
+        return replace(TokenScores.load(folder), encoder=name, on=selection.name, study=study.name)
     from ..scoring.token_scoring import score_tokens
 
     captions, stored = _captioned(study, name, selection, transfer)
@@ -90,7 +91,7 @@ def _prompt_readings(study: Study, name: str, selection: Selection, transfer: Tr
     key = _key(study, name, selection, transfer, READ)
     folder = pipeline.place(KINDS[READ], key, forced=READ in study.settings.force)
     if (folder / "index.json").is_file():
-        return PromptReadings.load(folder)
+        return replace(PromptReadings.load(folder), encoder=name, on=selection.name, study=study.name)
     from ..scoring.prompt_reading import read_prompts
 
     captions, stored = _captioned(study, name, selection, transfer)
