@@ -16,7 +16,7 @@ from concepttransfer.study.artifacts import MAKERS
 ENCODER, N, FEW = "nfrn50", 60, 200
 ENCODERS: dict[str, str] = {"modality-gap": "clip", "retrieval": "clip", "zero-shot": "clip", "zero-shot-probe": "clip"}
 """Of analyses that take another kind of encoder, such as one with a text tower."""
-DATA = {"questions": "dev-questions"}
+DATA = {"questions": "dev-questions", "entailment": "dev-entailment"}
 """The data of each role; `dev` of those that are not named."""
 
 
