@@ -17,7 +17,8 @@ import concepttransfer as ct
 from concepttransfer.cli import main
 from concepttransfer.errors import BadInputError, MismatchError, MissingResourceError
 from concepttransfer.export import FILES, export
-from concepttransfer.export.model_card import Card, Finding, cell, code, model_card, plain, table
+from concepttransfer.export.markdown import cell, code, plain, table
+from concepttransfer.export.model_card import Card, Finding, model_card
 from concepttransfer.result import ESTIMATES
 from concepttransfer.study import imports
 from concepttransfer.transfer import Transfer
@@ -116,7 +117,8 @@ def test_a_quantised_language_model_may_speak_through_it(exported, tmp_path):
 
 def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(microworld, exported, tmp_path):
     before = {path.name: path.read_bytes() for path in exported.iterdir()}
-    assert set(before) == set(FILES) - {"encoder.safetensors"}
+    only_trained = {"encoder.safetensors", "language_model.safetensors", "feature_adapter.safetensors"}
+    assert set(before) == set(FILES) - only_trained
     (exported / "encoder.safetensors").write_bytes(b"of another export")
     export(microworld, "beit", exported, licence="mit")
     assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
@@ -273,3 +275,44 @@ def test_the_command_explains_itself_and_refuses_two_encoders(tmp_path, capsys):
     assert main(["export", str(tmp_path / "x"), "--encoder", "beit", "--seed", "2", "--quiet"]) == 0
     assert f"hf upload YOUR-NAME/x {tmp_path / 'x'} ." in capsys.readouterr().out
     assert Transfer.load(tmp_path / "x").seed == 2
+
+
+SYSTEMS = """\
+like: microworld
+name: systems
+transfers: null
+data: {few: {reader: microworld, split: dev, limit: 60}}
+train: {data: few, steps: 3, seeds: 1}
+encoders:
+  mlp-tuned:
+    {model: "microworld:clip", features: projected, prompt_tokens: 2,
+     recipe: {projection: {kind: mlp}, language_model: tuned}}
+  adapters: {model: "microworld:clip", features: last_map, recipe: {adapters: {where: [attention]}, lr: 0.1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [("mlp-tuned", "Trained with it: the language model."), ("adapters", "adapters in the language model")],
+)
+def test_what_was_trained_of_the_language_model_comes_along(encoder, told, tmp_path):
+    (tmp_path / "systems.yaml").write_text(SYSTEMS)
+    study = ct.load_study(tmp_path / "systems.yaml", quiet=True)
+    folder = export(study, encoder, tmp_path / "made")
+    card = (folder / "README.md").read_text()
+    assert told in card
+    assert "Nothing else was trained" not in card
+    theirs = study_of(folder, tmp_path)
+    original = microworld_captions(study, encoder, theirs)
+    assert spoken(theirs, encoder) == original
+    (folder / "language_model.safetensors").unlink()
+    with pytest.raises(BadInputError, match=r"language_model\.safetensors is not the file that was written"):
+        Transfer.load(folder).language_model_state()
+
+
+def microworld_captions(study, encoder, theirs):
+    """What the fit itself says of the pictures that the exported study captions."""
+    from concepttransfer.study import pipeline
+
+    captions = pipeline.captions_of(study, encoder, theirs.select("few")[0], study.transfers(encoder)[0])
+    return captions.table[["row_id", "text", "logprob"]].to_dict("list")

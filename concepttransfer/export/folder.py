@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInputError, ConceptTransferError
 from ..provenance import version, without_locations
 from ..storage import file_digest, new_folder, read_json, write_bytes, write_json, write_text
+from ..transfer_files import FEATURE_ADAPTER, TRAINED
 from .model_card import Card, Finding, model_card
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..transfer import Transfer
 
 CARD, STUDY, CURVE, TRANSFER = "README.md", "study.yaml", "training.png", "transfer.json"
-FILES = (CARD, STUDY, CURVE, TRANSFER, "history.csv", "projection.safetensors", "encoder.safetensors")
+FILES = (CARD, STUDY, CURVE, TRANSFER, "history.csv", *TRAINED, FEATURE_ADAPTER)
 """All that an export writes."""
 
 LIBRARIES = ("concepttransfer", "torch", "transformers", "timm", "open_clip_torch", "safetensors")

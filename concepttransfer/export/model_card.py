@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..report.text import number, printable, size
+from ..report.text import number, size
+from ..transfer_files import LANGUAGE_MODEL, PROJECTION, count
+from .markdown import cell, code, plain, table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..transfer import Transfer
 
-_ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 _ADDRESS = re.compile(r"https?://[\w./%#?=&:@~+-]+")
 METHOD = (
     "J. Merullo, L. Castricato, C. Eickhoff, E. Pavlick: Linearly Mapping from Image to Text Space. ICLR 2023, "
@@ -74,29 +75,6 @@ class Card:
     notes: Sequence[str] = ()
 
 
-def plain(value: Any) -> str:
-    """A text that Markdown shows exactly as it is, on one line."""
-    return _ACTIVE.sub(r"\\\1", " ".join(printable(str(value)).split()))
-
-
-def code(value: Any) -> str:
-    """A text as code on one line."""
-    text = " ".join(printable(str(value)).split())
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence, blank = "`" * (longest + 1), " " if text[:1] == "`" or text[-1:] == "`" else ""
-    return f"{fence}{blank}{text}{blank}{fence}" if text else ""
-
-
-def cell(value: Any) -> str:
-    """A text as code in a table."""
-    return code(value).replace("|", r"\|")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
-
-
 def model_card(card: Card) -> str:
     """The page: Markdown with a YAML header, as hubs read it."""
     parts = [_title(card), _use(card), _maps(card), _fitted(card), _found(card), _limits(card), _files(card)]
@@ -124,10 +102,10 @@ def _header(card: Card) -> str:
 def _title(card: Card) -> str:
     t = card.transfer
     parts = (
-        f"# {plain(t.encoder)} → {plain(card.language_model)}: a linear projection",
+        f"# {plain(t.encoder)} → {plain(card.language_model)}: a {plain(t.kind)} projection",
         f"A {'linear layer' if t.kind == 'linear' else plain(t.kind) + ' projection'} from what the image encoder "
-        f"{code(card.encoder['model'])} reads in a picture to the input space of the frozen language model "
-        f"{code(card.language_model)}, which then says what is in the picture. "
+        f"{code(card.encoder['model'])} reads in a picture to the input space of the {_language_model(card)}, "
+        "which then says what is in the picture. "
         + ("It was fitted elsewhere and taken over as it is." if _imported(card) else _how_fitted(card)),
     )
     return "\n\n".join([*parts, *([_microworld(card)] if card.microworld else [])])
@@ -140,13 +118,29 @@ def _microworld(card: Card) -> str:
     return told + (drawn if "pictures" in card.microworld else "")
 
 
+def _language_model(card: Card) -> str:
+    """The language model, and whether something of it was trained."""
+    name = code(card.language_model)
+    if LANGUAGE_MODEL not in card.transfer.hashes:
+        return f"frozen language model {name}"
+    trained = "with the adapters" if card.transfer.adapters else "with the weights"
+    return f"language model {name} {trained} that lie beside this page"
+
+
 def _imported(card: Card) -> bool:
     return "imported" in card.transfer.meta
 
 
 def _how_fitted(card: Card) -> str:
-    what = "The encoder was trained with it" if card.transfer.meta.get("tuned") else "Nothing else was trained"
-    return f"It was fitted by captioning, with seed {card.transfer.seed}. {what}."
+    t = card.transfer
+    parts = {
+        "the encoder": bool(t.meta.get("tuned")),
+        "adapters in the language model": bool(t.adapters),
+        "the language model": LANGUAGE_MODEL in t.hashes and not t.adapters,
+    }
+    trained = " and ".join(name for name, is_trained in parts.items() if is_trained)
+    what = f"Trained with it: {trained}" if trained else "Nothing else was trained"
+    return f"It was fitted by captioning, with seed {t.seed}. {what}."
 
 
 def _use(card: Card) -> str:
@@ -184,7 +178,6 @@ def _asked(card: Card) -> str:
 def _maps(card: Card) -> str:
     t = card.transfer
     fields = {key: value for key, value in card.encoder.items() if key != "model"}
-    width = t.d_model * (t.prompt_tokens or 1)
     rows = [
         ("from", cell(card.encoder["model"])),
         ("its weights", cell(card.weights)),
@@ -193,7 +186,8 @@ def _maps(card: Card) -> str:
         ("to", cell(card.language_model)),
         ("known as", cell(t.language_model_id)),
         ("soft prompts of a picture", f"{t.soft_prompts} × {t.d_model}"),
-        ("numbers learnt by the projection", f"{width * (t.dim + 1):,}"),
+        ("numbers learnt by the projection", f"{count(t.folder / PROJECTION):,}"),
+        ("numbers learnt in all", f"{t.n_trained:,}"),
         ("feature space", cell(t.space)),
     ]
     return f"## What it maps\n\n{table(['', ''], [row for row in rows if row[1]])}"
@@ -232,7 +226,9 @@ def _recipe(card: Card) -> str:
     if not recipe:
         return ""
     told = {**recipe, "prompt": card.transfer.meta.get("prompt", ""), "precision": card.transfer.meta.get("precision")}
-    kept = {key: value for key, value in told.items() if key not in ("data", "seeds", "features")}
+    unsaid = {"language_model": "frozen", "reads": "pictures", "projection": {"kind": "linear"}}
+    left_out = ("data", "seeds", "features")
+    kept = {k: v for k, v in told.items() if k not in left_out and v is not None and unsaid.get(k) != v}
     rows = [(cell(key), cell(json.dumps(value, ensure_ascii=False))) for key, value in sorted(kept.items())]
     return f"<details><summary>Recipe</summary>\n\n{table(['setting', 'value'], rows)}\n\n</details>"
 
@@ -283,8 +279,9 @@ def _estimate(row: Mapping[str, Any]) -> list[str]:
 def _limits(card: Card) -> str:
     lines = [
         "It fits exactly this encoder, layer, transform and language model; others are refused by name and hash.",
-        "Only what a linear map carries comes through. The language model completes the rest by itself, so a caption "
-        "may name what is not in the picture. It is made for studying representations, not for decisions about people.",
+        f"Only what {'a linear map' if card.transfer.kind == 'linear' else 'the projection'} carries comes through. "
+        "The language model completes the rest by itself, so a caption may name what is not in the picture. It is made "
+        "for studying representations, not for decisions about people.",
         "The licences of the encoder, the language model and the data apply besides the projection's own.",
         *(plain(note) for note in card.notes),
     ]
