@@ -1,4 +1,4 @@
-"""Which encoders differ in what was measured, which can be ranked, and does supervision by language explain it?"""
+"""Which encoders or systems differ in what was measured, which can be ranked, and what did it cost them?"""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ class Comparison(Result):
     A system (`encoder`) is an encoder, or `study/encoder` where there are several studies. `rank_low` and `rank_high`
     are the best and the worst rank that can be told from the differences, 1 the highest value; empty: nothing was
     compared in this measure. `published` is what the study's paper printed. In `estimates`, `against` is the other
-    system, or `supervision` for a trend over encoders, whose `n` is encoders.
+    system, or `supervision` for a trend over encoders, whose `n` is encoders. What a fit of each system cost stands in
+    `provenance["costs"]`: trained parameters, captions seen, seconds.
     """
 
     kind: ClassVar[str] = "compare"
     columns: ClassVar[dict[str, str]] = COLUMNS
-    figures: ClassVar[tuple[str, ...]] = ("ranking", "differences", "ladder")
+    figures: ClassVar[tuple[str, ...]] = ("ranking", "differences", "costs", "ladder")
     unpaired: ClassVar[str] = "compares others already"
 
     @property
@@ -50,10 +51,16 @@ class Comparison(Result):
         """The systems compared, in the order given."""
         return tuple(self.provenance["compared"])
 
-    def level(self, system: str, measure: str) -> pd.Series[Any]:
-        """The row of `table` about a system and a measure that was compared; all NaN: none."""
+    def cost(self, system: str, name: str) -> float:
+        """What one fit of a system cost: `trained` parameters, `samples` seen or `seconds`; NaN: not known."""
+        value = self.provenance.get("costs", {}).get(system, {}).get(name)
+        return np.nan if value is None else float(value)
+
+    def level(self, system: str, measure: str, kind: str = "") -> pd.Series[Any]:
+        """The row of `table` about a system and a measure, of the analysis compared or of another; all NaN: none."""
         t = self.table
-        found = t[t["kind"].eq(self.provenance["of"]) & t["encoder"].eq(system) & t["measure"].eq(measure)]
+        of = kind or self.provenance["of"]
+        found = t[t["kind"].eq(of) & t["encoder"].eq(system) & t["measure"].eq(measure)]
         return found.iloc[0] if len(found) else pd.Series(np.nan, index=list(COLUMNS))
 
     def difference(self, system: str, measure: str, other: str) -> tuple[pd.Series[Any], int]:
@@ -71,7 +78,7 @@ class Comparison(Result):
         return answer(self)
 
     def headline(self) -> pd.DataFrame:
-        """A row a system: supervision, and for each measure value, interval, chance and ranks."""
+        """A row a system: what it cost, and for each measure value, interval, chance and ranks; caption scores."""
         return headline(self)
 
     def plot_ranking(self) -> Figure:
@@ -89,6 +96,12 @@ class Comparison(Result):
 
         return differences(self)
 
+    def plot_costs(self) -> Figure:
+        """Each measure against the number of trained parameters, with 95 % interval; tick: chance."""
+        from ._compare.costs_figure import costs
+
+        return costs(self)
+
     def plot_ladder(self) -> Figure:
         """Every measure against the encoder's supervision by language, with 95 % intervals; tick: chance.
 
@@ -101,7 +114,7 @@ class Comparison(Result):
 
 @analysis("compare", title="Which encoders differ, and what do they owe to supervision by language?")
 def compare(
-    results: Annotated[list[Result], Of("kind")],
+    results: Annotated[list[Result], Of("kind", beside=("caption-scores",))],
     *,
     kind: str = "",
     n_resamples: int = 2000,
@@ -115,8 +128,11 @@ def compare(
     ladder sets every measure of all results given, of whatever analysis, against what language an encoder's weights
     learnt from: nothing at all (random weights), none, class labels, captions.
 
+    With several studies, whose encoders are systems (`study/encoder`), one table says what each system cost and what it
+    reaches: trained parameters, captions seen, time of a fit, names right, errors' distance, caption scores.
+
     Args:
-        results: of each encoder, about the same pictures; those of other analyses only stand on the ladder.
+        results: of each encoder, about the same pictures; of those of other analyses only the levels are shown.
         kind: the analysis whose results are compared; by default that of which there are some, else awa-errors.
         n_resamples: resamples of each interval and draws of each p.
         seed: of all draws.
@@ -148,6 +164,7 @@ def compare(
             "rows_left_out": max(one.rows.left_out for one in done),
             "microworld": any(is_microworld(one) for one in mine),
             "options": {"kind": kind, "n_resamples": n_resamples, "seed": seed},
+            "costs": {system.name: system.cost for system in systems},
             "supervision_unknown": [system.name for system in systems if system.supervision is None],
             **_shared(mine, studies),
             "results": [_about(one) for one in (*mine, *others)],

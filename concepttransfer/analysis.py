@@ -23,7 +23,7 @@ RESERVED = frozenset(
     | {"microworld", "data", "doctor", "reproduce", "export"}
 )
 ORDER = (
-    *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "linear-probe"),
+    *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "entailment", "linear-probe"),
     *("zero-shot", "retrieval", "zero-shot-probe", "robustness"),
     *("similarity", "embedding-map", "modality-gap", "prompt-lens", "runoff", "compare"),
 )
@@ -45,10 +45,12 @@ class Of:
     Attributes:
         option: the option's name.
         default: the analysis where the option is empty.
+        beside: analyses whose Results are made too where several studies are asked for and the option is empty.
     """
 
     option: str
     default: str = "awa-errors"
+    beside: tuple[str, ...] = ()
 
     def kind(self, options: Mapping[str, Any]) -> str:
         """The analysis that some options name."""

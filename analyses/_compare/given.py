@@ -36,6 +36,11 @@ class System:
         found: str | None = self.result.provenance.get("supervision", {}).get(self.encoder)
         return found
 
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What one of its fits cost, as the result knows it: `trained` parameters, `samples` seen, `seconds`."""
+        return dict(self.result.provenance.get("costs", {}).get(self.encoder, {}))
+
 
 def compared(results: Sequence[Result], kind: str) -> list[Result]:
     """The results that are compared with each other: of one kind, about the same pictures, measured alike.

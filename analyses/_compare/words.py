@@ -11,6 +11,7 @@ from concepttransfer.encoders.spec import RUNGS
 from concepttransfer.result.ranking import SURE
 from concepttransfer.result.wording import MICROWORLD, beside, is_microworld, two
 
+from .costs import COSTS, beside_costs, costs_known
 from .ladder import EVERY, LEARNT, SUPERVISION, about_of, of_study
 
 if TYPE_CHECKING:
@@ -138,10 +139,30 @@ def _row(result: Comparison, system: str) -> dict[str, Any]:
         "encoder": system,
         "supervision": first["supervision"] if pd.notna(first["supervision"]) else None,
     }
+    if costs_known(result):
+        row |= {words: _cost(result.cost(system, name)) for name, words in COSTS.items()}
+        row |= {"n": first["n"], "seeds": first["n_seeds"]}
     for measure in result.measures:
-        level = result.level(system, measure)
-        row[measure] = f"{number(level['value'])} {beside(level, number)}" if pd.notna(level["value"]) else None
-        row[f"{measure}: rank"] = ranks(level).removeprefix("ranks ").removeprefix("rank ") or None
-        doubt = "?" if pd.notna(level["doubt"]) and level["doubt"] else ""
-        row[f"{measure}: published"] = f"{level['published']:.3g}{doubt}" if pd.notna(level["published"]) else None
+        row |= _measured(result.level(system, measure), measure)
+    for kind, measure in beside_costs(result):
+        row |= _measured(result.level(system, measure, kind), measure)
     return row
+
+
+def _measured(level: pd.Series[Any], measure: str) -> dict[str, Any]:
+    """A value with 95 % interval and chance; its ranks; what was printed."""
+    doubt = "?" if pd.notna(level["doubt"]) and level["doubt"] else ""
+    return {
+        measure: _short(level) if pd.notna(level["value"]) else None,
+        f"{measure}: rank": ranks(level).removeprefix("ranks ").removeprefix("rank ") or None,
+        f"{measure}: published": f"{level['published']:.3g}{doubt}" if pd.notna(level["published"]) else None,
+    }
+
+
+def _short(level: pd.Series[Any]) -> str:
+    """As elsewhere, but for the words `95 % interval`: there are many columns."""
+    return f"{number(level['value'])} {beside(level, number).replace('95 % interval ', '')}"
+
+
+def _cost(value: float) -> int | str:
+    return "not known" if np.isnan(value) else round(value)

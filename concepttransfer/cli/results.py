@@ -15,18 +15,21 @@ from concepttransfer import analysis
 from concepttransfer.analysis import Of, Spec
 from concepttransfer.errors import BadInputError, UnknownNameError
 from concepttransfer.processes import is_main
+from concepttransfer.processes.crew import helpers
 from concepttransfer.provenance import provenance
 from concepttransfer.report.gather import Saved
 from concepttransfer.result import Result
 from concepttransfer.statistics.claims import stem
 from concepttransfer.study import Study, load_study
 from concepttransfer.study import saved as store
-from concepttransfer.study.plan import plan
+from concepttransfer.study.plan import Step
 from concepttransfer.study.saved import Asked
 from concepttransfer.study.selection import Selection
+from concepttransfer.study.several import Missing, make_missing, steps_of
 
+from .analyses import last_stage, write
 from .options import Run, signed
-from .show import say, show_json, show_plan, show_rows
+from .show import duration, say, show_json, show_plan, show_rows
 
 RUNS = Path("runs")
 DEFAULT_STUDY = "microworld"
@@ -39,6 +42,7 @@ class Wish:
     folders: tuple[Path, ...]
     studies: tuple[str, ...]
     build: bool
+    jobs: int | None = None
 
     @property
     def places(self) -> list[Path]:
@@ -78,10 +82,14 @@ def runner(spec: Spec, of: Of, options: Sequence[inspect.Parameter]) -> Any:
         build: Annotated[
             bool, typer.Option("--build", help="Make the results that are missing: of the encoders named, or of all.")
         ] = False,
+        jobs: Annotated[
+            int | None,
+            typer.Option(help="With --build: processes side by side. Default: on the CPU one a core, up to 4.", min=1),
+        ] = None,
         **given: Any,
     ) -> None:
         seed = {"seed": run.seed} if any(option.name == "seed" for option in spec.options) else {}
-        _run(spec, of, run, Wish(tuple(folders or ()), tuple(study or ()), build), given | seed)
+        _run(spec, of, run, Wish(tuple(folders or ()), tuple(study or ()), build, jobs), given | seed)
 
     command.__name__ = spec.name.replace("-", "_")
     hints = get_type_hints(command, globals(), include_extras=True)
@@ -101,16 +109,21 @@ def _shared(taken: set[str]) -> list[inspect.Parameter]:
 
 
 def _run(spec: Spec, of: Of, run: Run, wish: Wish, options: dict[str, Any]) -> None:
-    if run.limit and not wish.build:
-        raise BadInputError("--limit is about results that are made, and without --build none is.")
+    given = [name for name, value in (("limit", run.limit), ("jobs", wish.jobs)) if value]
+    if given and not wish.build:
+        raise BadInputError(f"--{given[0]} is about results that are made, and without --build none is.")
     saved, broken = store.found_below(wish.places, may_be_none=wish.build and not wish.folders)
     for one in broken if not run.json else ():
         say(f"left out: {one.name}: {one.reason}")
     studies = tuple(_named(name) for name in wish.studies)
     asked = Asked(str(options.get(of.option) or ""), studies, tuple(run.encoder or ()), run.on)
     mine = [one for one in saved if not studies or set(one.studies) & set(studies)]
-    asked = dataclasses.replace(asked, kind=store.kind_of(mine, asked, of.default))
-    found = _built(run, wish, asked, saved) if wish.build else [Found("", store.chosen(saved, asked))]
+    table = wish.build and len(studies) > 1 and not asked.kind
+    asked = dataclasses.replace(asked, kind=of.default if table else store.kind_of(mine, asked, of.default))
+    if wish.build:
+        found = _built(run, wish, asked, of.beside if table else (), saved)
+    else:
+        found = [Found("", store.chosen(saved, asked))]
     if run.dry_run:
         _show([result for one in found for result in one.results], asked.kind, as_json=run.json)
         return
@@ -127,25 +140,65 @@ def _named(name: str) -> str:
         return name
 
 
-def _built(run: Run, wish: Wish, asked: Asked, saved: Sequence[Saved]) -> list[Found]:
+def _built(run: Run, wish: Wish, asked: Asked, beside: Sequence[str], saved: Sequence[Saved]) -> list[Found]:
     """For each data set the results of all studies; what is missing is made, or with --dry-run told."""
-    from .analyses import last_stage
-
-    of = analysis.get(asked.kind)
-    stage = last_stage(of)
-    studies = [run.opened(name, stage=stage) for name in wish.studies or (DEFAULT_STUDY,)]
+    studies = [
+        run.opened(name, stage=last_stage(analysis.get(asked.kind))) for name in wish.studies or (DEFAULT_STUDY,)
+    ]
     _refuse_unknown(studies, asked.encoders)
+    each = {study: _of(study, asked.encoders) for study in studies}
+    data = {study: _selections(study, analysis.get(asked.kind), run.on) for study in studies}
+    wanted = [
+        Missing(study, analysis.get(kind), selection, each[study])
+        for study in studies
+        for selection in data[study]
+        for kind in (asked.kind, *(name for name in beside if _is_about(study, name, selection, run.on)))
+    ]
+    missing = [less for one in wanted if (less := one.without(() if run.force else saved)) is not None]
+    stages = [last_stage(one.spec) for one in missing]
+    steps = steps_of(missing, stages)
+    if run.dry_run:
+        show_plan(steps, as_json=run.json)
+    else:
+        if not run.json:
+            _announce(missing, steps, wish.jobs or helpers(run.device))
+        make_missing(missing, wish.runs, jobs=wish.jobs, quiet=run.quiet or run.json)
+        saved = store.found_below([*wish.places, *({wish.runs} - set(wish.places))])[0] if missing else saved
     by_data: dict[str, list[Result]] = {}
     for study in studies:
-        mine = dataclasses.replace(asked, encoders=_of(study, asked.encoders))
-        for selection in _selections(study, of, run.on):
+        mine = dataclasses.replace(asked, encoders=each[study])
+        for selection in data[study]:
+            kept = (store.cut(one, each[study]) for one in store.saved_of(study, asked.kind, saved, selection))
             results = by_data.setdefault(selection.name, [])
-            if run.dry_run:
-                results += _planned(study, mine, saved, selection, stage, run)
-            else:
-                results += store.with_missing(study, mine, saved, selection, wish.runs, force=run.force)
-                results += _others(study, mine, saved, selection)
+            results += [one for one in kept if one is not None]
+            results += _others(study, mine, saved, selection)
     return [Found(on, results, studies[0] if len(studies) == 1 else None) for on, results in by_data.items()]
+
+
+def _is_about(study: Study, kind: str, selection: Selection, on: str | None) -> bool:
+    """Whether an analysis beside the one compared can be run, and its role's data are the same pictures."""
+    if kind not in analysis.names():
+        return False
+    role = analysis.get(kind).roles[0]
+    if on is None and role not in study.spec.evaluate:
+        return False
+    return any(one.manifest.id == selection.manifest.id for one in study.select(on or role, role=role))
+
+
+def _announce(missing: Sequence[Missing], steps: Sequence[Step], jobs: int) -> None:
+    """What will be made, and how long the steps before the analyses will take."""
+    if not missing:
+        return
+    named = ", ".join(dict.fromkeys(f"{one.spec.name} of {one.study.name}" for one in missing))
+    if not steps:
+        say(f"To be made: {named}, from what is cached.")
+        return
+    known = [step.seconds for step in steps if step.seconds is not None]
+    fits = sum(step.stage == "fit" for step in steps)
+    time = f", about {duration(sum(known) / jobs)} with {jobs} side by side" if known else ""
+    unknown = len(steps) - len(known)
+    more = f"; {unknown} of these steps were never measured on this machine" if unknown else ""
+    say(f"To be made: {named}. It takes {fits} fits and {len(steps) - fits} other steps{time}{more}.")
 
 
 def _of(study: Study, encoders: Sequence[str]) -> tuple[str, ...]:
@@ -177,15 +230,6 @@ def _others(study: Study, asked: Asked, saved: Sequence[Saved], selection: Selec
                 yield cut
 
 
-def _planned(
-    study: Study, asked: Asked, saved: Sequence[Saved], selection: Selection, stage: str, run: Run
-) -> list[Result]:
-    mine = [] if run.force else store.saved_of(study, asked.kind, saved, selection)
-    if missing := store.missing_of(asked.encoders, mine):
-        show_plan(plan(study, missing, [selection], until=stage), as_json=run.json)
-    return mine
-
-
 def _show(results: Sequence[Result], kind: str, *, as_json: bool) -> None:
     rows = [(one.kind, one.study, ", ".join(one.encoders), one.provenance.get("date", "")) for one in results]
     columns = ["saved result", "study", "encoders", "date"]
@@ -197,8 +241,6 @@ def _show(results: Sequence[Result], kind: str, *, as_json: bool) -> None:
 
 def _finish(spec: Spec, run: Run, found: Found, options: dict[str, Any], folder: Path | None) -> None:
     """Run the analysis on the results, save what it gives with where it came from, and show it."""
-    from .analyses import write
-
     result = spec.function(found.results, **options)
     source = provenance(
         device=run.device,

@@ -14,12 +14,17 @@ from ..provenance import provenance
 from ..result import Result
 from ..result.files import about
 from .artifacts import make
+from .fit_costs import fit_costs
 from .result_key import result_key
 from .selection import Selection
 
 if TYPE_CHECKING:
     from ..analysis import Spec
     from .study import Study
+
+
+FITTED = frozenset({"Answers", "Captions", "PromptReadings", "TokenScores", "Transfer"})
+"""Artifacts behind which there are fits."""
 
 
 def run_analysis(
@@ -71,6 +76,10 @@ class Prepared:
         result = result.with_provenance(**self._source())
         return result.with_pictures(_thumbnails(self.selection, result, quiet=self.study.settings.quiet))
 
+    @property
+    def _needs_fits(self) -> bool:
+        return any(one.kind.__name__ in FITTED and not one.optional for one in self.spec.artifacts)
+
     def _source(self) -> dict[str, Any]:
         study, selection = self.study, self.selection
         listed = [artifact for artifact in self.artifacts if isinstance(artifact, list)]
@@ -86,6 +95,7 @@ class Prepared:
             models={name: _described(study, name) for name in self.encoders},
             supervision={name: rung for name in self.encoders if (rung := study.encoder_spec(name).rung)},
             paper=study.spec.paper,
+            costs=fit_costs(study, self.encoders) if self._needs_fits else {},
             options=self.options,
             language_model=study.spec.language_model,
             prompt=study.spec.prompt,

@@ -105,25 +105,6 @@ def built(study: Study, spec: analysis.Spec, encoders: Sequence[str], selection:
     return result
 
 
-def with_missing(
-    study: Study, asked: Asked, saved: Sequence[Saved], selection: Selection, runs: Path, *, force: bool = False
-) -> list[Result]:
-    """The saved results of a study about exactly these pictures, and those that were missing, made and saved now.
-
-    Args:
-        study: whose they are.
-        asked: of which analysis and encoders.
-        saved: what there is.
-        selection: the pictures.
-        runs: below which new results are saved.
-        force: make all of them anew.
-    """
-    mine = [] if force else saved_of(study, asked.kind, saved, selection)
-    missing = missing_of(asked.encoders, mine)
-    results = [kept for one in mine if (kept := cut(one, asked.encoders)) is not None]
-    return [*results, *([built(study, analysis.get(asked.kind), missing, selection, runs)] if missing else [])]
-
-
 def saved_of(study: Study, kind: str, saved: Sequence[Saved], selection: Selection) -> list[Result]:
     """The saved results of one analysis of a study about exactly these pictures."""
     results = [one.result for one in saved if one.spec.name == kind and study.name in one.studies]
