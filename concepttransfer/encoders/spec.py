@@ -68,7 +68,9 @@ class EncoderSpec(BaseModel):
 
     @property
     def rung(self) -> str | None:
-        """Its place in `RUNGS`; random weights owe nothing to language, whatever they are `like`. None: not said."""
+        """Its place in `RUNGS`; random weights owe nothing to language, whatever they are `like`. None: unsaid, or blind."""
+        if self.blind:
+            return None
         return RANDOM if self.init == "random" else self.supervision
 
     def identity(self, root: Path) -> str:
