@@ -14,7 +14,7 @@ from concepttransfer.errors import ConceptTransferError, UnknownNameError, canno
 from concepttransfer.processes import count
 from concepttransfer.processes.peers import terminable, together
 
-from . import cache, data, doctor, export, microworld, report, reproduce, stages, studies
+from . import cache, contrastive, data, doctor, export, microworld, report, reproduce, stages, studies
 from .options import paragraphs, with_run
 
 EPILOG = (
@@ -89,6 +89,7 @@ app.command(rich_help_panel=STAGES)(with_run(stages.fit))
 app.command(rich_help_panel=STAGES)(with_run(stages.caption))
 app.command(rich_help_panel=STAGES)(with_run(stages.answer))
 app.command("import-projection", rich_help_panel=STAGES)(with_run(stages.import_projection))
+app.command("train-clip", rich_help_panel=STAGES)(with_run(contrastive.train_clip))
 app.command(rich_help_panel=STAGES)(with_run(export.export))
 
 

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from concepttransfer.contrastive.loss import contrastive_loss, scale_of
 from concepttransfer.microworld.build import Job, Made
 from concepttransfer.microworld.networks import clip, normalise, text_tensor, tokenizer
 from concepttransfer.microworld.pretraining import Pictures, dev_pictures, pretraining_pictures
 from concepttransfer.microworld.scene import ANIMALS
 from concepttransfer.microworld.train_loop import Optimisation, batch_indices
 from concepttransfer.microworld.train_pictures import made, shifted, train_on_pictures
-
-_LARGEST_SCALE = 100.0
 
 
 class Contrast:
@@ -39,10 +38,8 @@ class Contrast:
         texts = self._tokens[rows, said].to(device, torch.int64)
         seen = nn.functional.normalize(self.module.encode_image(pictures).float(), dim=-1)
         read = nn.functional.normalize(self.module.encode_text(texts).float(), dim=-1)
-        scores = self.module.logit_scale.exp().clamp(max=_LARGEST_SCALE) * seen @ read.T
-        own = torch.arange(len(rows), device=device)
-        loss = (nn.functional.cross_entropy(scores, own) + nn.functional.cross_entropy(scores.T, own)) / 2
-        return loss, (scores.argmax(1) == own).float().mean().item()
+        loss, right = contrastive_loss(seen, read, scale_of(self.module.logit_scale))
+        return loss, right.float().mean().item()
 
 
 def caption_tokens(words: Any, texts: Sequence[Sequence[str]]) -> Tensor:
