@@ -68,7 +68,10 @@ class EncoderSpec(BaseModel):
 
     @property
     def rung(self) -> str | None:
-        """Its place in `RUNGS`; random weights owe nothing to language, whatever they are `like`. None: unsaid, or blind."""
+        """Its place in `RUNGS`; random weights owe nothing to language, whatever they are `like`. None: not said.
+
+        A blind baseline has none either.
+        """
         if self.blind:
             return None
         return RANDOM if self.init == "random" else self.supervision
