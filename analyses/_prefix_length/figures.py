@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def _line(
     axes.vlines(x, lows, highs, color=look.colour, lw=1.2, alpha=faint, zorder=2)
 
 
-def _point(look: Look, dashes: str) -> dict[str, object]:
+def _point(look: Look, dashes: str) -> dict[str, Any]:
     return look.point | {"ms": 4 if dashes == ":" else 6, "mew": 1.2, "alpha": 0.6 if dashes == ":" else 1.0}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -71,12 +72,13 @@ class Scored:
     @classmethod
     def of(cls, part: Part, n_resamples: int, seed: int) -> Scored:
         """Score by names and by words, as `awa-errors` and `caption-scores` do."""
-        said, how = list(part.captions), {"n_resamples": n_resamples, "seed": seed}
-        named = worded = None
+        said = list(part.captions)
+        named: Result | None = None
+        worded: Result | None = None
         if part.classes is not None and any(row in part.classes.truth for row in said[0].row_ids):
-            named = awa_errors(said, part.classes, **how)
+            named = awa_errors(said, part.classes, n_resamples=n_resamples, seed=seed)
         if any(part.references.texts):
-            worded = caption_scores(said, part.references, **how)
+            worded = caption_scores(said, part.references, n_resamples=n_resamples, seed=seed)
         if named is None and worded is None:
             raise EmptyDataError(f"Of the {part.name} neither classes nor captions are known: nothing can be scored.")
         return cls(part, named, worded)
@@ -84,11 +86,11 @@ class Scored:
     def claims(self) -> Iterator[Claim]:
         """Names right and CIDEr-D of each encoder: the level, and what is above chance."""
         for result, measure, group in ((self.named, RIGHT, CLASSES), (self.worded, CIDER, ALL)):
-            for encoder in result.encoders if result is not None else ():
-                for against in (None, CHANCE):
-                    yield Claim(
-                        encoder, self.part.name, measure, against, _estimate(result, encoder, measure, group, against)
-                    )
+            if result is None:
+                continue
+            for encoder, against in itertools.product(result.encoders, (None, CHANCE)):
+                row = result.claim(encoder, measure, against=against, group=group)
+                yield Claim(encoder, self.part.name, measure, against, _estimate(row))
 
     def values(self) -> pd.DataFrame:
         """A row an encoder and seed."""
@@ -102,11 +104,10 @@ class Scored:
         return frame.assign(part=self.part.name, pictures=len(self.part.captions[0].row_ids))
 
 
-def _estimate(result: Result, encoder: str, measure: str, group: str, against: str | None) -> Estimate:
-    row = result.claim(encoder, measure, against=against, group=group)
-    numbers = {name: float(row[name]) for name in ("value", "low", "high", "chance", "p")}
-    counts = {name: int(row[name]) for name in ("n", "n_clusters", "n_seeds")}
-    return Estimate(**numbers, **counts, method=str(row["method"]))
+def _estimate(row: pd.Series[Any]) -> Estimate:
+    value, low, high, chance, p = (float(row[name]) for name in ("value", "low", "high", "chance", "p"))
+    n, n_clusters, n_seeds = (int(row[name]) for name in ("n", "n_clusters", "n_seeds"))
+    return Estimate(value, low, high, chance, p, n=n, n_clusters=n_clusters, n_seeds=n_seeds, method=str(row["method"]))
 
 
 def all_claims(transfers: Sequence[Transfer], scored: Sequence[Scored]) -> list[Claim]:
