@@ -25,12 +25,19 @@ def answer_words(answers: Sequence[str]) -> dict[str, str]:
     Raises:
         BadInputError: they are not three different words.
     """
-    words = [str(answer).strip() for answer in answers] if not isinstance(answers, str) else []
+    words = [_word(answer) for answer in answers] if not isinstance(answers, str) else []
     if len(words) != len(LABELS) or len({word.lower() for word in words if word}) != len(LABELS):
         raise BadInputError(
             f"`answers` is {answers!r}. Give three different words, for {', '.join(LABELS)}, such as [yes, maybe, no]."
         )
     return dict(zip(LABELS, words, strict=True))
+
+
+def _word(answer: object) -> str:
+    """A word of an answer. YAML reads a bare `yes` and `no` as true and false."""
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    return str(answer).strip()
 
 
 def pair(

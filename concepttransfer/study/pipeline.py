@@ -160,10 +160,13 @@ def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]
         message = f"`{training.name}` has no texts to fit on. Name data with captions under `train: data:`."
         raise ConceptTransferError(message)
     if recipe.reads != "pictures":
+        if study.encoder_spec(name).blind:
+            raise BadInputError(f"`{name}` is blind, so it reads no texts either. Say `reads: pictures` in its recipe.")
         kept = manifest.take([row for row, texts in zip(manifest.ids, manifest.texts, strict=True) if texts])
+        from ..data.premises import with_premises
         from .text_features import text_features
 
-        spoken = text_features(study, name, training)
+        spoken = text_features(study, name, training.with_manifest(with_premises(manifest)))
         return TextFeatures(spoken, kept.ids, other=recipe.reads == "other_texts"), list(kept.texts)
     if _is_online(study, name):
         encoder = load_encoder(study, name)

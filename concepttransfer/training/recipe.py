@@ -44,7 +44,8 @@ class Recipe(BaseModel):
         language_model_lr: peak learning rate of what is trained of the language model; None: `lr`.
         adapters: small layers that are trained inside a frozen language model (MAGMA's); None: none.
         reads: what the fit sees: `pictures`; `texts`, the features of the very captions that are learnt, by the text
-            tower of the encoder's CLIP (CLOSE); or `other_texts`, those of another caption of the same picture.
+            tower of the encoder's CLIP (CLOSE), or of the rows' `premise` where they have one (pairs of entailment);
+            or `other_texts`, those of another caption of the same picture.
         feature_adapter: what is done to these features in training, such as noise; None: nothing.
         features: `store` reads features from disk, `online` encodes in the loop, `auto` stores what fits.
         steps: optimiser steps.
