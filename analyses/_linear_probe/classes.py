@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.concepts import ConceptSet
 from concepttransfer.probing import Sweep, accuracy_of, fit_probes, sweep
 from concepttransfer.probing.splits import Part, Splits
 from concepttransfer.statistics import Floats
@@ -18,6 +18,14 @@ SHOTS = (1, 2, 4, 8, 16)
 JUDGED = 4
 """Few-shot probes choose their strength on so many validation pictures of a class, and on no more than shots."""
 FEW_STEPS = 200
+
+
+class HasNames(Protocol):
+    """Names of classes, in the order of their codes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Pictures:
     row_ids: tuple[str, ...]
 
 
-def pictures_of(splits: Splits, concepts: ConceptSet) -> Pictures:
+def pictures_of(splits: Splits, concepts: HasNames) -> Pictures:
     """Read the features of the rows whose concept is known.
 
     Raises:

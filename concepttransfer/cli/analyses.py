@@ -26,8 +26,8 @@ from .show import say, show_frame, show_json, show_plan
 
 PANEL = "Analyses"
 WITHOUT_FITS = frozenset(
-    {"Captioned", "ClassNames", "ClassTexts", "ConceptSet", "Features", "Manifest", "PairedTowers", "Splits"}
-    | {"StitchingLosses"}
+    {"Captioned", "ClassNames", "ClassTexts", "ConceptSet", "Features", "Manifest", "PairedTowers", "ProbedSets"}
+    | {"Splits", "StitchingLosses"}
 )
 """Artifacts for which pictures are encoded and nothing is fitted."""
 

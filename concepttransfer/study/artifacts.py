@@ -67,6 +67,12 @@ def _paired_towers(study: Study, encoders: Sequence[str], selection: Selection) 
     return paired_towers(study, encoders, selection)
 
 
+def _probed_sets(study: Study, encoders: Sequence[str], selection: Selection, **options: str) -> Any:
+    from .probed_sets import probed_sets
+
+    return probed_sets(study, encoders, selection, **options)
+
+
 def _prompt_readings(study: Study, encoders: Sequence[str], selection: Selection) -> Any:
     from .token_scores import prompt_readings
 
@@ -122,6 +128,7 @@ MAKERS: dict[str, Maker] = {
     "JudgeScores": scoring.judge_scores,
     "Manifest": lambda study, encoders, selection: selection.manifest,
     "PairedTowers": _paired_towers,
+    "ProbedSets": _probed_sets,
     "PromptReadings": _prompt_readings,
     "Result": _results,
     "Splits": _splits,
@@ -136,7 +143,10 @@ LONG = ("Features", "Splits", "Captions", "Answers", "TokenScores", "PromptReadi
 """Those that take long, in the order in which they are best made before any analysis; the cache keeps them."""
 TOGETHER = ("ExternalScores",)
 """Of these, those made for all encoders at once, since starting what makes them takes longest."""
-OPTIONS: dict[str, tuple[str, ...]] = {"ClassTexts": ("templates",)}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "ClassTexts": ("templates",),
+    "ProbedSets": ("also", "reads", "templates"),
+}
 """The options of an analysis that say how an artifact is made."""
 WITHOUT: dict[str, Maker] = {"Captions": _captions_there}
 """The same for artifacts that the analysis can do without, where making them all could take a fit."""

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 def splits(study: Study, encoders: Sequence[str], selection: Selection) -> list[Splits]:
     """Train, validation and test features of each encoder; of a tuned encoder one for each seed of its fits."""
     return [
-        _splits(study, name, selection, transfer)
+        splits_of(study, name, selection, transfer)
         for name in encoders
         for transfer in (pipeline.transfers(study, name) if study.encoder_spec(name).train else (None,))
     ]
 
 
-def _splits(study: Study, name: str, selection: Selection, transfer: Transfer | None) -> Splits:
+def splits_of(study: Study, name: str, selection: Selection, transfer: Transfer | None) -> Splits:
+    """Those of one encoder; `transfer` is the fit of a tuned one."""
     names = study.spec.splits.get(selection.name)
     seed = transfer.seed if transfer else 0
     if names is None:

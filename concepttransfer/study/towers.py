@@ -42,11 +42,14 @@ def with_texts(study: Study, encoders: Sequence[str]) -> tuple[list[str], dict[s
         BadInputError: none of them does; those of the study that do are named.
     """
     reasons = {name: lack for name in encoders if (lack := lack_of_texts(study, name))}
-    kept = [name for name in encoders if name not in reasons]
+    kept: dict[str, str] = {}
+    for name in encoders:
+        if name not in reasons and (same := kept.setdefault(text_spec(study, name).identity(study.root), name)) != name:
+            reasons[name] = f"the same CLIP as `{same}`"
     if kept:
         if reasons:
-            logger.warning("Without %s: %s.", ", ".join(reasons), next(iter(reasons.values())))
-        return kept, reasons
+            logger.warning("Left out: %s.", "; ".join(f"{name} ({reason})" for name, reason in reasons.items()))
+        return list(kept.values()), reasons
     there = [name for name in study.encoders if not lack_of_texts(study, name)]
     asked = "; ".join(f"`{name}`: {reason}" for name, reason in reasons.items())
     remedy = f"Name one that does: {', '.join(there)}" if there else "Add a CLIP to it, as open_clip:ViT-B-32/openai"
