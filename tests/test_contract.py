@@ -11,11 +11,13 @@ import concepttransfer as ct
 from concepttransfer import analysis
 from concepttransfer.cli import main
 from concepttransfer.report import build
-from concepttransfer.study.artifacts import MAKERS
+from concepttransfer.study.artifacts import MAKERS, OPTIONS
 
 ENCODER, N, FEW = "nfrn50", 60, 200
 ENCODERS: dict[str, str] = {"modality-gap": "clip", "retrieval": "clip", "zero-shot": "clip", "zero-shot-probe": "clip"}
 """Of analyses that take another kind of encoder, such as one with a text tower."""
+TOLD = {"robustness": {"also": "test-cluttered"}}
+"""Options without which an analysis has nothing to do."""
 DATA = {"questions": "dev-questions", "entailment": "dev-entailment"}
 """The data of each role; `dev` of those that are not named."""
 
@@ -32,7 +34,13 @@ def study(tmp_path_factory):
 
 def fewer(spec):
     """Few resamples: that call, command and page agree does not hang on how many."""
-    return {o.name: FEW for o in spec.options if o.name in ("n_resamples", "n_permutations") and o.default > FEW}
+    few = {o.name: FEW for o in spec.options if o.name in ("n_resamples", "n_permutations") and o.default > FEW}
+    return few | TOLD.get(spec.name, {})
+
+
+def of_artifact(kind, options):
+    """Those of an analysis's options that say how an artifact is made."""
+    return {name: options[name] for name in OPTIONS.get(kind, ()) if name in options}
 
 
 @pytest.mark.parametrize("name", analysis.names())
@@ -50,7 +58,7 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
         "Features": lambda: [study.features(e, on=on) for e in encoders],
     }
     selection = study.select(on)[0]
-    others = {kind: partial(maker, study, encoders, selection) for kind, maker in MAKERS.items()}
+    others = {kind: partial(make, study, encoders, selection, **of_artifact(kind, few)) for kind, make in MAKERS.items()}
     direct = spec.function(*[(others | artifacts)[a.kind.__name__]() for a in spec.artifacts], **few)
     assert direct.to_frame().equals(result.to_frame())
     assert direct.estimates.equals(result.estimates)
