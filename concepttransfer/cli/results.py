@@ -121,11 +121,11 @@ def _run(spec: Spec, of: Of, run: Run, wish: Wish, options: dict[str, Any]) -> N
     table = wish.build and len(studies) > 1 and not asked.kind
     asked = dataclasses.replace(asked, kind=of.default if table else store.kind_of(mine, asked, of.default))
     if wish.build:
-        found = _built(run, wish, asked, of.beside if table else (), saved)
+        steps, found = _built(run, wish, asked, of.beside if table else (), saved)
     else:
-        found = [Found("", store.chosen(saved, asked))]
+        steps, found = None, [Found("", store.chosen(saved, asked))]
     if run.dry_run:
-        _show([result for one in found for result in one.results], asked.kind, as_json=run.json)
+        _show(steps, [result for one in found for result in one.results], asked.kind, as_json=run.json)
         return
     for each in found:
         folder = run.out / each.on if run.out and len(found) > 1 else run.out
@@ -140,11 +140,12 @@ def _named(name: str) -> str:
         return name
 
 
-def _built(run: Run, wish: Wish, asked: Asked, beside: Sequence[str], saved: Sequence[Saved]) -> list[Found]:
-    """For each data set the results of all studies; what is missing is made, or with --dry-run told."""
-    studies = [
-        run.opened(name, stage=last_stage(analysis.get(asked.kind))) for name in wish.studies or (DEFAULT_STUDY,)
-    ]
+def _built(
+    run: Run, wish: Wish, asked: Asked, beside: Sequence[str], saved: Sequence[Saved]
+) -> tuple[list[Step], list[Found]]:
+    """For each data set the results of all studies, and the steps that are missing; made, but for --dry-run."""
+    stage = last_stage(analysis.get(asked.kind))
+    studies = [run.opened(name, stage=stage) for name in wish.studies or (DEFAULT_STUDY,)]
     _refuse_unknown(studies, asked.encoders)
     each = {study: _of(study, asked.encoders) for study in studies}
     data = {study: _selections(study, analysis.get(asked.kind), run.on) for study in studies}
@@ -155,24 +156,22 @@ def _built(run: Run, wish: Wish, asked: Asked, beside: Sequence[str], saved: Seq
         for kind in (asked.kind, *(name for name in beside if _is_about(study, name, selection, run.on)))
     ]
     missing = [less for one in wanted if (less := one.without(() if run.force else saved)) is not None]
-    stages = [last_stage(one.spec) for one in missing]
-    steps = steps_of(missing, stages)
-    if run.dry_run:
-        show_plan(steps, as_json=run.json)
-    else:
+    steps = steps_of(missing, [last_stage(one.spec) for one in missing])
+    if missing and not run.dry_run:
         if not run.json:
             _announce(missing, steps, wish.jobs or helpers(run.device))
         make_missing(missing, wish.runs, jobs=wish.jobs, quiet=run.quiet or run.json)
-        saved = store.found_below([*wish.places, *({wish.runs} - set(wish.places))])[0] if missing else saved
+        saved, _ = store.found_below([*wish.places, *({wish.runs} - set(wish.places))])
+    names: dict[str, str] = {}
     by_data: dict[str, list[Result]] = {}
     for study in studies:
         mine = dataclasses.replace(asked, encoders=each[study])
         for selection in data[study]:
             kept = (store.cut(one, each[study]) for one in store.saved_of(study, asked.kind, saved, selection))
-            results = by_data.setdefault(selection.name, [])
+            results = by_data.setdefault(names.setdefault(selection.manifest.id, selection.name), [])
             results += [one for one in kept if one is not None]
             results += _others(study, mine, saved, selection)
-    return [Found(on, results, studies[0] if len(studies) == 1 else None) for on, results in by_data.items()]
+    return steps, [Found(on, found, studies[0] if len(studies) == 1 else None) for on, found in by_data.items()]
 
 
 def _is_about(study: Study, kind: str, selection: Selection, on: str | None) -> bool:
@@ -187,8 +186,6 @@ def _is_about(study: Study, kind: str, selection: Selection, on: str | None) -> 
 
 def _announce(missing: Sequence[Missing], steps: Sequence[Step], jobs: int) -> None:
     """What will be made, and how long the steps before the analyses will take."""
-    if not missing:
-        return
     named = ", ".join(dict.fromkeys(f"{one.spec.name} of {one.study.name}" for one in missing))
     if not steps:
         say(f"To be made: {named}, from what is cached.")
@@ -230,13 +227,17 @@ def _others(study: Study, asked: Asked, saved: Sequence[Saved], selection: Selec
                 yield cut
 
 
-def _show(results: Sequence[Result], kind: str, *, as_json: bool) -> None:
+def _show(steps: Sequence[Step] | None, results: Sequence[Result], kind: str, *, as_json: bool) -> None:
+    """What would be made, where anything may be, and what is there."""
     rows = [(one.kind, one.study, ", ".join(one.encoders), one.provenance.get("date", "")) for one in results]
     columns = ["saved result", "study", "encoders", "date"]
     if as_json:
-        show_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        show_rows(columns, rows, title=f"What is there to be compared, by `{kind}`")
+        listed = [dict(zip(columns, row, strict=True)) for row in rows]
+        show_json(listed if steps is None else {"steps": [vars(step) for step in steps], "results": listed})
+        return
+    if steps is not None:
+        show_plan(steps, as_json=False)
+    show_rows(columns, rows, title=f"What is there to be compared, by `{kind}`")
 
 
 def _finish(spec: Spec, run: Run, found: Found, options: dict[str, Any], folder: Path | None) -> None:
