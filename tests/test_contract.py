@@ -58,7 +58,8 @@ def test_call_command_and_report_agree(name, study, tmp_path, capsys, monkeypatc
         "Features": lambda: [study.features(e, on=on) for e in encoders],
     }
     selection = study.select(on)[0]
-    others = {kind: partial(make, study, encoders, selection, **of_artifact(kind, few)) for kind, make in MAKERS.items()}
+    makers = {kind: partial(make, study, encoders, selection) for kind, make in MAKERS.items()}
+    others = {kind: partial(make, **of_artifact(kind, few)) for kind, make in makers.items()}
     direct = spec.function(*[(others | artifacts)[a.kind.__name__]() for a in spec.artifacts], **few)
     assert direct.to_frame().equals(result.to_frame())
     assert direct.estimates.equals(result.estimates)
