@@ -115,9 +115,8 @@ def tuning(
     """
     if not captions:
         raise EmptyDataError("There are no captions to score. Name an encoder: concepttransfer tuning --encoder NAME")
-    options = {"n_resamples": n_resamples, "seed": seed}
-    named = [] if animals is None else [awa_errors(captions, animals, **options)]
-    scored = [*named, caption_scores(captions, references, **options)]
+    named = [] if animals is None else [awa_errors(captions, animals, n_resamples=n_resamples, seed=seed)]
+    scored = [*named, caption_scores(captions, references, n_resamples=n_resamples, seed=seed)]
     main = [one.paired[0].measure for one in scored]
     levels = [row for one, measure in zip(scored, main, strict=True) for row in _levels(one, measure)]
     between = corrected([claim for one in scored for claim in _differences(one, n_resamples, seed)])
@@ -126,7 +125,7 @@ def tuning(
     return Tuning(
         table=table(fits_of(captions, transfers)),
         estimates=pd.DataFrame(rows).reindex(columns=list(ESTIMATES)),
-        provenance=shared | {"measures": main, "options": options},
+        provenance=shared | {"measures": main, "options": {"n_resamples": n_resamples, "seed": seed}},
     )
 
 

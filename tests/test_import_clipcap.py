@@ -249,6 +249,6 @@ def test_the_command_takes_a_released_file_in_place_of_a_fit(study_file, tmp_pat
     expected = mapped(state, features, heads=4).reshape(2, 5, 32)
     torch.testing.assert_close(transfer.projection()(features[:, None]), expected, rtol=1e-4, atol=1e-4)
     assert len(study.captions("clip", on="animals")[0].table) == 4
-    torch.save(OTHERS["MAGMA"], tmp_path / "magma.pt")
-    with pytest.raises(BadInputError, match="It looks like a file of MAGMA"):
-        imports.import_projection(study, "clip", tmp_path / "magma.pt")
+    torch.save(OTHERS["CLOSE"], tmp_path / "close.pth")
+    with pytest.raises(BadInputError, match="It looks like a file of CLOSE"):
+        imports.import_projection(study, "clip", tmp_path / "close.pth")

@@ -111,7 +111,12 @@ def test_levels_are_those_of_the_analyses_that_they_come_from(result, spoken, ma
 def test_differences_are_counted_picture_by_picture(result, spoken, concepts):
     right = {
         name: np.mean(
-            [concepts.truth[row] in text for one in spoken if one.encoder == name for row, text in one.texts().items()]
+            [
+                concepts.truth[row] in text.split()
+                for one in spoken
+                if one.encoder == name
+                for row, text in one.texts().items()
+            ]
         )
         for name in SHARES
     }

@@ -11,7 +11,8 @@ import pandas as pd
 from concepttransfer.captioning import Captions
 from concepttransfer.errors import MismatchError
 from concepttransfer.statistics.claims import is_random
-from concepttransfer.transfer import ENCODER, LANGUAGE_MODEL, Transfer
+from concepttransfer.transfer import Transfer
+from concepttransfer.transfer_files import ENCODER, LANGUAGE_MODEL
 
 BLIND = "blind"
 COLUMNS = {

@@ -50,8 +50,8 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
     Args:
         study: whose encoder and language model it belongs to.
         name: of the encoder.
-        file: a released LiMBeR `proj.ckpt` or ClipCap `.pt`, told apart by their keys; or the folder of a Transfer,
-            such as `export` writes.
+        file: a released LiMBeR `proj.ckpt`, ClipCap `.pt` or MAGMA checkpoint, told apart by their keys; or the folder
+            of a Transfer, such as `export` writes.
 
     Raises:
         BadInputError: the file is no such projection; nothing in it was executed.
@@ -65,8 +65,10 @@ def import_projection(study: Study, name: str, file: Path) -> Transfer:
     from ..projections.released import CLIPCAP, read_released, system_of
 
     state = read_released(file)
-    if system_of(state) == CLIPCAP:
+    if (system := system_of(state)) == CLIPCAP:
         return _take_clipcap(study, name, file, state)
+    if system == "MAGMA":
+        return _take_magma(study, name, file, state)
     written = study.written_spec(name)
     changes = released_transform(written.model)
     encoder = load_encoder(type(written).model_validate(written.model_dump() | changes), study.root)
@@ -107,6 +109,30 @@ def _take_clipcap(study: Study, name: str, file: Path, state: Mapping[str, objec
         dim=encoder.dim,
         language_model_id=study.language_model_identity,
         base=None if frozen else load_language_model(study.spec.language_model, study.root).module,
+    )
+
+
+def _take_magma(study: Study, name: str, file: Path, state: Mapping[str, object]) -> Transfer:
+    """A released MAGMA checkpoint, whose GPT-J must be the study's language model."""
+    from ..encoders import load_encoder
+    from ..language_models.loading import load_language_model
+    from ..projections.import_magma import import_magma
+    from ..projections.magma_file import understood
+
+    spec = study.written_spec(name)
+    encoder = load_encoder(spec, study.root)
+    return import_magma(
+        understood(state, file),
+        place(study, name),
+        key=keys.imported(study, name),
+        encoder=name,
+        space=encoder.space,
+        encoder_identity=encoder.id,
+        encoder_own=encoder.module.state_dict() if spec.train else None,
+        tokens=encoder.tokens,
+        dim=encoder.dim,
+        language_model_id=study.language_model_identity,
+        base=load_language_model(study.spec.language_model, study.root).module,
     )
 
 
