@@ -14,7 +14,7 @@ from concepttransfer.errors import ConceptTransferError, UnknownNameError, canno
 from concepttransfer.processes import count
 from concepttransfer.processes.peers import terminable, together
 
-from . import cache, contrastive, data, doctor, export, microworld, report, reproduce, stages, studies
+from . import cache, contrastive, data, doctor, export, microworld, report, reproduce, stages, studies, write_captions
 from .options import paragraphs, with_run
 
 EPILOG = (
@@ -99,6 +99,7 @@ app.add_typer(studies.app, name="studies", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(with_run(studies.encoders))
 app.command(rich_help_panel=LOOK)(studies.analyses)
 app.command(rich_help_panel=LOOK, help=paragraphs(doctor.doctor.__doc__ or ""))(doctor.doctor)
+data.app.command("write-captions")(with_run(write_captions.write_captions))
 app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(cache.app, name="cache", rich_help_panel=LOOK)
 app.add_typer(microworld.app, name="microworld", rich_help_panel=LOOK)
