@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,7 @@ def _architecture(run: Run, study: Study, model: str | None) -> EncoderSpec:
     return study.encoder_spec(names[0])
 
 
-def _tell(run: Run, record: dict[str, Any], folder: Path) -> None:
+def _tell(run: Run, record: Mapping[str, Any], folder: Path) -> None:
     """What was learnt from what, and how a study uses it."""
     if run.json:
         show_json({**record, "folder": str(folder)})

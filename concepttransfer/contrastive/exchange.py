@@ -30,7 +30,7 @@ class Exchange:
             return mine
         largest = math.ceil(n / self.n_processes)
         padded = torch.cat([mine, mine.new_zeros(largest - len(mine), *mine.shape[1:])])
-        everyone = self.accelerator.gather(padded.contiguous())
+        everyone: Tensor = self.accelerator.gather(padded.contiguous())
         by_turns = everyone.view(self.n_processes, largest, *mine.shape[1:]).transpose(0, 1)
         return by_turns.reshape(self.n_processes * largest, *mine.shape[1:])[:n]
 
@@ -56,5 +56,5 @@ class Exchange:
             return
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         flat = self.summed(torch.cat([grad.reshape(-1) for grad in grads]))
-        for parameter, grad in zip(parameters, flat.split([g.numel() for g in grads]), strict=True):
+        for parameter, grad in zip(parameters, torch.split(flat, [g.numel() for g in grads]), strict=True):
             parameter.grad = grad.view_as(parameter)

@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -81,16 +82,11 @@ class ContrastiveGradient:
         loaded = self.pairs.load(share)
         while True:
             parts = loaded.parts(self.micro_batch)
-            embedded = self._without_starving(lambda parts=parts: self._embed_all(parts, batch.step))
+            embedded = self._if_memory_allows(partial(self._embed_all, parts, batch.step))
             if embedded is None:
                 continue
             measured, gradient = self._at_embeddings(embedded.detach(), loaded.readable, batch)
-            done = self._without_starving(
-                lambda parts=parts, embedded=embedded, gradient=gradient: self._through(
-                    parts, embedded, gradient, batch.step
-                )
-            )
-            if done is not None:
+            if self._if_memory_allows(partial(self._through, parts, embedded, gradient, batch.step)):
                 break
         self.exchange.share_gradients(self.parameters)
         return measured
@@ -150,7 +146,7 @@ class ContrastiveGradient:
         if len(parts) == 1:
             embedded.backward(gradient)  # type: ignore[no-untyped-call]
             return True
-        for number, (part, grad) in enumerate(zip(parts, gradient.split(self.micro_batch), strict=True)):
+        for number, (part, grad) in enumerate(zip(parts, torch.split(gradient, self.micro_batch), strict=True)):
             with self._chance(step, number):
                 self.embed(part).backward(grad)  # type: ignore[no-untyped-call]
         return True
@@ -180,7 +176,7 @@ class ContrastiveGradient:
             "`precision: float32`. The same command then begins again at the last checkpoint."
         )
 
-    def _without_starving(self, work: Callable[[], Any]) -> Any:
+    def _if_memory_allows(self, work: Callable[[], Any]) -> Any:
         """What `work` gives, on all processes; None where one of them ran out of memory: all take less at a time."""
         result = None
         try:

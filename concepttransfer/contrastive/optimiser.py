@@ -12,8 +12,7 @@ from .recipe import ContrastiveRecipe
 
 def build_optimiser(module: nn.Module, recipe: ContrastiveRecipe) -> torch.optim.AdamW:
     """An optimiser that draws gains, biases and the logit scale not to 0."""
-    how = {"lr": recipe.lr, "betas": recipe.betas, "eps": recipe.eps}
-    return torch.optim.AdamW(_groups(module, recipe), **how)
+    return torch.optim.AdamW(_groups(module, recipe), lr=recipe.lr, betas=recipe.betas, eps=recipe.eps)
 
 
 def _groups(module: nn.Module, recipe: ContrastiveRecipe) -> list[dict[str, Any]]:

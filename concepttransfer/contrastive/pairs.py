@@ -46,7 +46,7 @@ class Loaded:
 
     def parts(self, size: int) -> list[Loaded]:
         """Micro-batches of at most `size` pairs, in order."""
-        columns = (self.pictures.split(size), self.tokens.split(size), self.readable.split(size))
+        columns = (torch.split(column, size) for column in (self.pictures, self.tokens, self.readable))
         return [Loaded(*part) for part in zip(*columns, strict=True)] if len(self) else []
 
 
@@ -126,14 +126,14 @@ class Pairs:
         """
         self.prefetch(batch)
         read = [self._coming.pop((batch.step, sample)).result() for sample in batch.samples.tolist()]
-        faults = zip(batch.rows.tolist(), read, strict=True)
-        self._record({self.manifest.ids[row]: reason for row, reason in faults if isinstance(reason, str)})
+        self._record(batch.rows, read)
         texts = [self.texts[row][choice] for row, choice in zip(batch.rows, batch.choices, strict=True)]
         return self._loaded(read, texts)
 
     def shown(self, rows: Indices) -> Loaded:
         """Rows as they are, without cropping, each with its first caption; what cannot be read is left out."""
         read = list(self._pool.map(lambda row: self._read(row, None), rows.tolist()))
+        self._record(rows, read)
         kept = [(value, row) for value, row in zip(read, rows.tolist(), strict=True) if isinstance(value, Tensor)]
         return self._loaded([value for value, _ in kept], [self.texts[row][0] for _, row in kept])
 
@@ -171,8 +171,9 @@ class Pairs:
             picture = cropped(picture, self._crop, self._seed, *sample)
         return self._towers.transform(picture)
 
-    def _record(self, faults: dict[str, str]) -> None:
-        self.unreadable.update(faults)
+    def _record(self, rows: Indices, read: Sequence[Tensor | str]) -> None:
+        faults = zip(rows.tolist(), read, strict=True)
+        self.unreadable.update({self.manifest.ids[row]: why for row, why in faults if isinstance(why, str)})
         if len(self.unreadable) > MAX_UNREADABLE * len(self.manifest):
             row_id, reason = next(iter(self.unreadable.items()))
             raise BadInputError(

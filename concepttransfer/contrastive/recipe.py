@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import MissingResourceError, StudyError, unreadable_yaml
-from ..yaml_lines import lines_of, listed, mistake
+from ..yaml_lines import Lines, lines_of, listed, mistake
 
 ONLY_HOW = frozenset({"local_loss", "save_every", "evaluate_every", "gradient_checkpointing", "micro_batch"})
 """Fields that change no weight, but for rounding (and `micro_batch` where the network has batch normalisation)."""
@@ -87,9 +87,8 @@ def read_recipe(path: Path | None, changes: Mapping[str, Any]) -> ContrastiveRec
         MissingResourceError: there is no such file.
         StudyError: all that is wrong with it, each mistake with its line.
     """
-    said, lines = {}, {}
-    if path is not None:
-        said, lines = _read(path)
+    nothing: tuple[dict[str, Any], Lines] = ({}, {})
+    said, lines = nothing if path is None else _read(path)
     values = said | {key: value for key, value in changes.items() if value is not None}
     try:
         return ContrastiveRecipe.model_validate(values)
@@ -99,7 +98,7 @@ def read_recipe(path: Path | None, changes: Mapping[str, Any]) -> ContrastiveRec
         raise StudyError(listed(str(path or "The recipe"), mistakes)) from None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+def _read(path: Path) -> tuple[dict[str, Any], Lines]:
     import yaml
 
     if not path.is_file():

@@ -68,8 +68,6 @@ def build_towers(spec: EncoderSpec, root: Path, recipe: ContrastiveRecipe, seed:
     with torch.random.fork_rng(devices=[]), quietly():
         torch.manual_seed(seed)
         towers = _BUILDERS[library](image, root, recipe.start == "pretrained")
-    if getattr(towers.module, "logit_bias", None) is not None:
-        raise BadInputError(f"`{spec.model}` has a logit bias: it is made for a sigmoid loss. Wanted is a plain CLIP.")
     if recipe.start == "random":
         with torch.no_grad():
             scale: Any = towers.module.logit_scale
@@ -124,6 +122,8 @@ def _open_clip(spec: EncoderSpec, root: Path, pretrained: bool) -> Towers:
     if not pretrained:
         spec = spec.model_copy(update={"init": "random", "weights": None})
     module = create(spec, root)
+    if getattr(module, "logit_bias", None) is not None:
+        raise BadInputError(f"`{spec.model}` has a logit bias: it is made for a sigmoid loss. Wanted is a plain CLIP.")
     if pretrained and spec.weights is not None:
         _fill(module, root / spec.weights)
     config = PreprocessCfg(**module.visual.preprocess_cfg)
