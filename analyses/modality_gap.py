@@ -14,7 +14,7 @@ from concepttransfer.errors import BadInputError, EmptyDataError
 from concepttransfer.features.pairs import Aligned, PairedTowers
 from concepttransfer.result import ESTIMATES, Result
 from concepttransfer.result.pairing import Paired
-from concepttransfer.statistics.claims import ABOVE
+from concepttransfer.statistics.claims import ABOVE, Claim
 
 from ._modality_gap import claims as c
 from ._modality_gap.clouds import placed, plane
@@ -207,7 +207,7 @@ def _table(seen: Mapping[str, tuple[Aligned, c.Seen]], on: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _estimates(claims: Sequence[c.Claim], study: str, on: str) -> pd.DataFrame:
+def _estimates(claims: Sequence[Claim], study: str, on: str) -> pd.DataFrame:
     made = [{"study": study, "on": on} | vars(one) | vars(one.estimate) for one in claims]
     return pd.DataFrame(made).reindex(columns=list(ESTIMATES))
 

@@ -90,8 +90,28 @@ def clouds(result: ModalityGap) -> Figure:
 def _cloud(axes: Axes, pictures: np.ndarray[Any, Any], captions: np.ndarray[Any, Any]) -> None:
     for picture, caption in list(zip(pictures, captions, strict=True))[:40]:
         axes.plot(*np.stack([picture, caption]).T, color=MUTED, lw=0.4, alpha=0.5, zorder=1)
-    axes.scatter(*pictures.T, s=5, color=PICTURES, marker="o", lw=0, label="pictures", zorder=2, rasterized=True)
-    axes.scatter(*captions.T, s=7, color=CAPTIONS, marker="^", lw=0, label="captions", zorder=3, rasterized=True)
+    axes.scatter(
+        pictures[:, 0],
+        pictures[:, 1],
+        s=5,
+        color=PICTURES,
+        marker="o",
+        lw=0,
+        label="pictures",
+        zorder=2,
+        rasterized=True,
+    )
+    axes.scatter(
+        captions[:, 0],
+        captions[:, 1],
+        s=7,
+        color=CAPTIONS,
+        marker="^",
+        lw=0,
+        label="captions",
+        zorder=3,
+        rasterized=True,
+    )
     axes.set(xticks=[], yticks=[])
 
 

@@ -106,7 +106,8 @@ def _apply(move: Move, pairs: tuple[Floats, Floats] | None, captions: Floats, nu
 
     from concepttransfer.feature_adapters import fit_adapter
 
-    adapter = fit_adapter(move.spec, *(pairs or (None, None)), seed, dim=captions.shape[1])
+    pictures, texts = pairs or (None, None)
+    adapter = fit_adapter(move.spec, pictures, texts, seed, dim=captions.shape[1])
     draws = [(seed << 32) + int(number) for number in numbers] if move.as_in_training else None
     features = torch.as_tensor(captions, dtype=torch.float32)[:, None]
     made: Floats = adapter(features, draws)[:, 0].double().numpy()

@@ -42,4 +42,5 @@ def covariance_factor(differences: Tensor) -> Tensor:
     """
     covariance = torch.cov(differences.T).reshape(differences.shape[1], -1)
     values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp_min(0).sqrt()
+    factor: Tensor = vectors * values.clamp_min(0).sqrt()
+    return factor

@@ -57,16 +57,19 @@ def text_features(study: Study, name: str, selection: Selection) -> Features:
     fetch(spec, study.root)
     key = features_key(selection.manifest.id, spec.identity(study.root), keys.STORE_DTYPE)
     folder = pipeline.place("features", key, forced="encode" in study.settings.force)
-    named = {"encoder": name, "on": selection.name, "study": study.name}
     with contextlib.suppress(MissingResourceError, BadInputError, FileNotFoundError):
         found = Features.load(folder)
         _tell_cut(name, selection, int(read_json(_note(key))["n_cut"]))
-        return replace(found, **named)
+        return _named(found, study, name, selection)
     encoder = load_encoder(spec, study.root, device=study.settings.torch_device())
     batch_size, quiet = study.settings.batch_size or 64, study.settings.quiet
     made = encode(selection.manifest, encoder, folder, key=key, batch_size=batch_size, quiet=quiet)
     _tell_cut(name, selection, _count(selection, encoder, key))
-    return replace(made, **named)
+    return _named(made, study, name, selection)
+
+
+def _named(features: Features, study: Study, name: str, selection: Selection) -> Features:
+    return replace(features, encoder=name, on=selection.name, study=study.name)
 
 
 def _note(key: str) -> Path:
