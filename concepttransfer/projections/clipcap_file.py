@@ -23,34 +23,47 @@ _OLD_BUFFERS = re.compile(r"transformer\.h\.\d+\.attn\.(masked_)?bias")
 _LAYER = re.compile(r"transformer\.layers\.(\d+)\.")
 
 
-@dataclass(frozen=True, eq=False)
-class ClipCapFile:
-    """What a released file holds.
+@dataclass(frozen=True)
+class Architecture:
+    """What a mapper is.
 
     Attributes:
-        file: where it was read.
         kind: `mlp` or `transformer`.
         dim: width of the feature that it reads.
         d_model: width of its language model's word vectors.
         prompt_tokens: k, the prefix length.
         options: of a transformer: layers, heads, clip_tokens, mlp_ratio.
-        mapper: its tensors, by the names that our projection of this kind has.
-        language_model: GPT-2's tensors by transformers' names, old buffers left out; None: the mapper alone.
     """
 
-    file: Path
     kind: str
     dim: int
     d_model: int
     prompt_tokens: int
     options: Mapping[str, Any]
+
+    def empty(self) -> Projection:
+        """A projection of this architecture, without weights."""
+        shape = {"dim": self.dim, "d_model": self.d_model, "prompt_tokens": self.prompt_tokens}
+        return build_projection(self.kind, **shape, **self.options)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClipCapFile(Architecture):
+    """What a released file holds.
+
+    Attributes:
+        file: where it was read.
+        mapper: its tensors, by the names that our projection of this kind has.
+        language_model: GPT-2's tensors by transformers' names, old buffers left out; None: the mapper alone.
+    """
+
+    file: Path
     mapper: Mapping[str, Tensor]
     language_model: Mapping[str, Tensor] | None
 
     def projection(self) -> Projection:
         """The mapper in float32, in evaluation mode."""
-        shape = {"dim": self.dim, "d_model": self.d_model, "prompt_tokens": self.prompt_tokens}
-        made = build_projection(self.kind, **shape, **self.options)
+        made = self.empty()
         made.load_state_dict({name: value.float() for name, value in self.mapper.items()})
         return made.eval().requires_grad_(False)
 
@@ -86,27 +99,14 @@ def understood(
     gpt = {n: v for n, v in _below(GPT, read).items() if not _OLD_BUFFERS.fullmatch(n)} or None
     if strange := [name for name in read if whole and not name.startswith((MAPPER, GPT))]:
         raise BadInputError(f"{file} holds tensors that ClipCap's files do not have: {some(strange)}.")
-    infer = _transformer if "prefix_const" in mapper else _mlp
-    found = infer(mapper, file, _width(gpt, d_model, file), heads)
+    width = _width(gpt, d_model, file)
+    found = _transformer(mapper, file, width, heads) if "prefix_const" in mapper else _mlp(mapper, file, width)
     if d_model is not None and found.d_model != d_model:
         raise MismatchError(
             f"{file.name} is for a language model {found.d_model} wide; this one is {d_model} wide.\n"
             "Name the language model that it was released for (hf:gpt2)."
         )
-    return ClipCapFile(file, *found.parts, mapper, gpt)
-
-
-@dataclass(frozen=True)
-class _Found:
-    kind: str
-    dim: int
-    d_model: int
-    prompt_tokens: int
-    options: Mapping[str, Any]
-
-    @property
-    def parts(self) -> tuple[str, int, int, int, Mapping[str, Any]]:
-        return self.kind, self.dim, self.d_model, self.prompt_tokens, self.options
+    return ClipCapFile(**vars(found), file=file, mapper=mapper, language_model=gpt)
 
 
 def _width(gpt: Mapping[str, Tensor] | None, d_model: int | None, file: Path) -> int | None:
@@ -117,8 +117,7 @@ def _width(gpt: Mapping[str, Tensor] | None, d_model: int | None, file: Path) ->
     return int(words.shape[1])
 
 
-def _mlp(mapper: Mapping[str, Tensor], file: Path, d_model: int | None, heads: int) -> _Found:
-    del heads
+def _mlp(mapper: Mapping[str, Tensor], file: Path, d_model: int | None) -> Architecture:
     first, last = _matrix(mapper, "model.0.weight", file), _matrix(mapper, "model.2.weight", file)
     if d_model is None:
         raise BadInputError(
@@ -129,12 +128,12 @@ def _mlp(mapper: Mapping[str, Tensor], file: Path, d_model: int | None, heads: i
             f"{file.name} gives {last.shape[0]} numbers, which are no whole vectors of a language model {d_model} wide."
             "\nName the language model that it was released for (hf:gpt2)."
         )
-    found = _Found("mlp", int(first.shape[1]), d_model, int(last.shape[0]) // d_model, {})
+    found = Architecture("mlp", int(first.shape[1]), d_model, int(last.shape[0]) // d_model, {})
     _compare(found, mapper, file)
     return found
 
 
-def _transformer(mapper: Mapping[str, Tensor], file: Path, d_model: int | None, heads: int) -> _Found:
+def _transformer(mapper: Mapping[str, Tensor], file: Path, d_model: int | None, heads: int) -> Architecture:
     constants, linear = _matrix(mapper, "prefix_const", file), _matrix(mapper, "linear.weight", file)
     hidden = _matrix(mapper, "transformer.layers.0.mlp.fc1.weight", file)
     k, width = (int(n) for n in constants.shape)
@@ -152,7 +151,7 @@ def _transformer(mapper: Mapping[str, Tensor], file: Path, d_model: int | None, 
         "clip_tokens": int(linear.shape[0]) // width,
         "mlp_ratio": int(hidden.shape[0]) / width,
     }
-    found = _Found("transformer", int(linear.shape[1]), width, k, options)
+    found = Architecture("transformer", int(linear.shape[1]), width, k, options)
     _compare(found, mapper, file)
     return found
 
@@ -165,11 +164,10 @@ def _matrix(mapper: Mapping[str, Tensor], name: str, file: Path) -> Tensor:
     return mapper[name]
 
 
-def _compare(found: _Found, mapper: Mapping[str, Tensor], file: Path) -> None:
+def _compare(found: Architecture, mapper: Mapping[str, Tensor], file: Path) -> None:
     """See that names and shapes are just those of the architecture that was inferred."""
     with torch.device("meta"):
-        shape = {"dim": found.dim, "d_model": found.d_model, "prompt_tokens": found.prompt_tokens}
-        wanted = build_projection(found.kind, **shape, **found.options).state_dict()
+        wanted = found.empty().state_dict()
     if lacking := [name for name in wanted if name not in mapper]:
         raise _truncated(file, lacking)
     if strange := [name for name in mapper if name not in wanted]:
