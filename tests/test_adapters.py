@@ -232,6 +232,13 @@ def test_a_model_that_cannot_take_them_is_told(family, spec, said):
         Adapters(tiny.module(family), AdapterSpec(**spec))
 
 
+def test_places_are_a_set_and_mistakes_are_told():
+    assert AdapterSpec(where=("mlp", "attention", "mlp")) == AdapterSpec(where=BOTH)
+    for wrong in ({"where": ()}, {"where": ("head",)}, {"downsample": 0}, {"kind": "normal"}, {"width": 3}):
+        with pytest.raises(ValueError, match="validation error"):
+            AdapterSpec(**wrong)
+
+
 def test_adapters_of_another_depth_are_refused():
     adapters = Adapters(tiny.module("gptj"), AdapterSpec())
     with (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Where = Literal["attention", "mlp"]
 
@@ -31,3 +31,9 @@ class AdapterSpec(BaseModel):
     kind: Literal["sequential", "parallel", "scaled_parallel"] = "sequential"
     downsample: int = Field(default=4, ge=1)
     layer_norm: bool = False
+
+    @field_validator("where")
+    @classmethod
+    def _each_once(cls, where: tuple[Where, ...]) -> tuple[Where, ...]:
+        """In one order, so that the same adapters have one name and one draw."""
+        return tuple(place for place in get_args(Where) if place in where)
