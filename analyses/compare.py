@@ -97,7 +97,10 @@ class Comparison(Result):
         return differences(self)
 
     def plot_costs(self) -> Figure:
-        """Each measure against the number of trained parameters, with 95 % interval; tick: chance."""
+        """Each measure against the number of trained parameters, with 95 % interval; tick: chance.
+
+        Systems of nearly one cost are moved apart. Of several studies each has a colour.
+        """
         from ._compare.costs_figure import costs
 
         return costs(self)

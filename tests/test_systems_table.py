@@ -13,6 +13,7 @@ from test_compare import toy
 import concepttransfer as ct
 from concepttransfer import analysis
 from concepttransfer.analyses._compare.costs_figure import STEP, _apart
+from concepttransfer.analyses._compare.looks import looks_of
 from concepttransfer.analyses.compare import Comparison, compare
 from concepttransfer.cli import main
 from concepttransfer.errors import MismatchError
@@ -135,6 +136,15 @@ def test_scores_of_captions_stand_beside_what_is_compared():
     assert table.loc["two/a", "CIDEr-D"] == "0.700 (0.600 to 0.800, chance 0.100)"
     assert table.loc["one/a", "BLEU-4"] == "0.500 (0.400 to 0.600, chance 0.100)"
     assert "CLIPScore" not in table
+
+
+def test_no_two_systems_of_several_studies_look_alike_and_a_control_is_its_encoder_hollow():
+    names = {f"e{n}": 0.5 for n in range(9)} | {"e3-random": 0.1}
+    looks = looks_of(compare([costing(study, 10, **names) for study in ("one", "two", "three")], n_resamples=50))
+    assert len({(look.colour, look.marker, look.fill) for look in looks.values()}) == 30
+    own, control = looks["two/e3"], looks["two/e3-random"]
+    assert (own.colour, own.marker) == (control.colour, control.marker)
+    assert control.fill == "white"
 
 
 def test_systems_of_one_cost_are_drawn_side_by_side_and_others_where_they_are():

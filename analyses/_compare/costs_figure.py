@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from concepttransfer.result.figures import INK, MUTED, looks, titled
+from concepttransfer.result.figures import INK, MUTED, titled
 
 from .costs import beside_costs
+from .looks import looks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 WIDTH = 9.0
+STEP = 1.13
+"""Systems that stand nearer to each other than this factor are moved apart by it."""
 UNKNOWN = "Of no system is it known how many parameters were trained: its result was made without its fits at hand."
 
 
@@ -56,7 +59,7 @@ def _panel(axes: Axes, result: Comparison, systems: list[str], measure: str, kin
     """Systems of equal cost stand side by side, so that all can be seen."""
     at = _apart([result.cost(system, "trained") for system in systems])
     for system, x in zip(systems, at, strict=True):
-        level, look = result.level(system, measure, kind), looks(result)[system]
+        level, look = result.level(system, measure, kind), looks_of(result)[system]
         if pd.isna(level["value"]):
             continue
         axes.plot([x, x], [level["low"], level["high"]], color=look.colour, lw=1.3)
@@ -64,14 +67,16 @@ def _panel(axes: Axes, result: Comparison, systems: list[str], measure: str, kin
         if pd.notna(level["chance"]):
             axes.plot([x / STEP**0.4, x * STEP**0.4], [level["chance"]] * 2, color=MUTED, lw=1.4)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(_short)
     axes.set_xlim(min(at) / STEP**2, max(at) * STEP**2)
     axes.grid(axis="y")
     axes.locator_params(axis="y", nbins=5)
     axes.set_title(measure)
 
 
-STEP = 1.13
-"""Systems that stand nearer to each other than this factor are moved apart by it."""
+def _short(parameters: float, place: int | None = None) -> str:
+    """`30,000` or `5 million`."""
+    return f"{parameters / 1e6:g} million" if parameters >= 1e6 else f"{parameters:,.0f}"
 
 
 def _apart(costs: list[float]) -> list[float]:
@@ -95,7 +100,7 @@ def _legend(axes: Axes, result: Comparison, systems: list[str], columns: int) ->
     from matplotlib.lines import Line2D
 
     axes.set_axis_off()
-    drawn = [Line2D([], [], **looks(result)[system].point, ms=5, mew=1.2, label=system) for system in systems]
+    drawn = [Line2D([], [], **looks_of(result)[system].point, ms=5, mew=1.2, label=system) for system in systems]
     drawn.append(Line2D([], [], color=MUTED, lw=1.4, label="chance"))
     drawn_there = axes.legend(handles=drawn, loc="center", ncols=columns, fontsize=8, labelcolor=INK)
     drawn_there.set_in_layout(False)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from concepttransfer.result.figures import FAINT, INK, MUTED, looks, titled
+from concepttransfer.result.figures import FAINT, INK, MUTED, titled
 from concepttransfer.result.ranking import SURE
 
+from .looks import looks_of
 from .words import in_order, number, ranks
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _ranks(axes: Axes, result: Comparison, measure: str, systems: list[str]) -> 
         level = result.level(system, measure)
         if pd.isna(level["value"]):
             continue
-        look = looks(result)[system]
+        look = looks_of(result)[system]
         axes.plot([level["low"], level["high"]], [y, y], color=look.colour, lw=1.4)
         axes.plot(level["value"], y, **look.point, ms=6, mew=1.3)
         if pd.notna(level["chance"]):

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from concepttransfer.encoders.spec import RUNGS
-from concepttransfer.result.figures import FAINT, INK, MUTED, looks, titled
+from concepttransfer.result.figures import FAINT, INK, MUTED, titled
 from concepttransfer.result.wording import two
 
 from .ladder import EVERY, PLACES
+from .looks import looks_of
 from .words import UNKNOWN, studies_of, trend_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _panel(axes: Axes, result: Comparison, known: pd.DataFrame, key: tuple[Any, 
         here = rows[rows["supervision"] == rung]
         spread = np.linspace(-SPREAD / 2, SPREAD / 2, len(here)) if len(here) > 1 else np.zeros(1)
         for x, (_, row) in zip(PLACES[rung] + spread, here.iterrows(), strict=True) if len(here) else ():
-            look = looks(result)[row["encoder"]]
+            look = looks_of(result)[row["encoder"]]
             axes.plot([x, x], [row["low"], row["high"]], color=look.colour, lw=1.3)
             axes.plot(x, row["value"], **look.point, ms=5, mew=1.2)
             if pd.notna(row["chance"]):
@@ -102,7 +103,7 @@ def _legend(axes: Axes, result: Comparison, systems: list[str], columns: int) ->
     from matplotlib.lines import Line2D
 
     axes.set_axis_off()
-    drawn = [Line2D([], [], **looks(result)[system].point, ms=5, mew=1.2, label=system) for system in systems]
+    drawn = [Line2D([], [], **looks_of(result)[system].point, ms=5, mew=1.2, label=system) for system in systems]
     drawn.append(Line2D([], [], color=MUTED, lw=1.4, label="chance"))
     drawn_there = axes.legend(handles=drawn, loc="center", ncols=columns, fontsize=8, labelcolor=INK)
     drawn_there.set_in_layout(False)  # a wide legend would take the panels' room
