@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from concepttransfer import analysis, data, encoders, plugins, projections
 from concepttransfer.doctor import State, plug_ins
 from concepttransfer.encoders.spec import EncoderSpec
 from concepttransfer.errors import ConceptTransferError, UnknownNameError
-from concepttransfer.study import packaged
+from concepttransfer.study import load_study, packaged
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = Path(__file__).parent / "plugin_package"
@@ -230,3 +232,18 @@ def test_an_encoder_is_known_by_its_package_and_the_files_that_it_names(declare,
     one = spec.weights_id(tmp_path)
     (tmp_path / "weights.bin").write_bytes(b"22")
     assert len({bare, one, spec.weights_id(tmp_path)}) == 3
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_a_study_without_mistakes_and_the_package_as_it_is(tmp_path):
+    page = (ROOT / "docs" / "add-a-system.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"```(yaml|toml)\n(.*?)```", page, re.DOTALL))
+    (tmp_path / "my.yaml").write_text(blocks["yaml"])
+    study = load_study(tmp_path / "my.yaml")
+    assert {"linear", "mlp", "tuned", "blind"} <= set(study.encoders)
+    assert study.recipe("blind").language_model == "tuned"
+    declared = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert tomllib.loads(blocks["toml"])["project"]["entry-points"] == declared
+    assert set(declared) == {group.name for group in plugins.GROUPS}
