@@ -100,8 +100,8 @@ class Entailment(Result):
         return float(self.claim(est.COMMONEST, "accuracy", group=group)["value"])
 
     def unanswered(self) -> float:
-        """The share of the language model's answers from which no label can be read."""
-        answered = self.table[self.table["encoder"] != HYPOTHESIS_ONLY]["answer"]
+        """The share of answers with a picture from which no label can be read; without encoders of all answers."""
+        answered = self.table[self.table["encoder"].isin(self.encoders or (BLIND,))]["answer"]
         return float((answered == NONE).mean())
 
     def summary(self) -> str:

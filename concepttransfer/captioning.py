@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .decoding import Decoding
+from .errors import ShapeError
 from .lines import is_written, read_index, read_lines, write_lines
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def caption(
     batch_size: int = 64,
     quiet: bool = False,
     device: str | None = None,
+    questions: Sequence[str] | None = None,
 ) -> Captions:
     """Let the language model speak about every picture, as `[soft prompts] prompt ...`.
 
@@ -116,20 +118,24 @@ def caption(
         transfer: makes soft prompts of them.
         language_model: continues them.
         folder: where the captions go.
-        prompt: the text after the picture; may be empty.
+        prompt: the text after the picture; may be empty; `{question}` in it is replaced where there are `questions`.
         decoding: how the next token is chosen; draws depend on its seed, the row id and the sample.
         key, encoder, seed, manifest_id, on, study: see `Captions`.
         batch_size: pictures in a batch.
         quiet: show no bar.
         device: where the projection runs; None: with the language model.
+        questions: what is given with each picture, such as an article, in the order of the features; None: nothing.
 
     Raises:
+        ShapeError: there are not as many questions as pictures.
         MismatchError: the Transfer was fitted on other features or into another language model.
         LockedError: another process is writing captions of another key into the same folder.
         Stopped: a process that runs the same command is gone (under `accelerate launch`; see `peers`).
         BadInputError: a batch size below 1, or inputs longer than the language model can read.
     """
     folder = Path(folder)
+    if questions is not None and len(questions) != len(features.row_ids):
+        raise ShapeError(f"{len(features.row_ids)} pictures need as many questions; these are {len(questions)}.")
     transfer.check_features(features)
     transfer.check_language_model(language_model.id, language_model.d_model)
     named = {"encoder": encoder, "seed": seed, "manifest_id": manifest_id, "on": on, "study": study}
@@ -147,9 +153,12 @@ def caption(
         where = device or language_model.device
         projection = transfer.projection().to(where)
 
+        def said(row: int) -> str:
+            return prompt if questions is None else prompt.replace("{question}", questions[row])
+
         def say(rows: np.ndarray[Any, Any], keys: list[str]) -> list[Generation]:
-            values = _tensor(features.values[rows], where)
-            return caption_features(values, projection, language_model, prompt=prompt, decoding=decoding, keys=keys)
+            values, prompts = _tensor(features.values[rows], where), [said(row) for row in map(int, rows)]
+            return caption_features(values, projection, language_model, prompt=prompts, decoding=decoding, keys=keys)
 
         with as_fitted(language_model, transfer):
             write_lines(
@@ -158,7 +167,7 @@ def caption(
                 key=key,
                 row_ids=features.row_ids,
                 say=say,
-                about=lambda row: {"prompt": prompt},
+                about=lambda row: {"prompt": said(row)},
                 index={"meta": meta, **named},
                 what=f"caption {len(features.row_ids)} pictures",
                 unit="caption",
@@ -174,7 +183,7 @@ def caption_features(
     projection: nn.Module,
     language_model: LanguageModel,
     *,
-    prompt: str,
+    prompt: str | Sequence[str],
     decoding: Decoding,
     keys: Sequence[str] | None = None,
     examples: Sequence[Segment] = (),
@@ -185,7 +194,7 @@ def caption_features(
         values: features `[b, tokens, dim]`.
         projection: to soft prompts `[b, k, d_model]`, in evaluation mode.
         language_model: continues them.
-        prompt: the text after each picture; may be empty.
+        prompt: the text after each picture, the same or one for each; may be empty.
         decoding: how the next token is chosen.
         keys: a name for each picture, on which draws depend; None: its place in the batch.
         examples: segments before each picture, such as other pictures' soft prompts and their captions.
@@ -197,7 +206,8 @@ def caption_features(
 
     with torch.no_grad():
         prompts = projection(values)
-    inputs = [[*examples, soft, prompt] for soft in prompts]
+    after = [prompt] * len(prompts) if isinstance(prompt, str) else prompt
+    inputs = [[*examples, soft, text] for soft, text in zip(prompts, after, strict=True)]
     return language_model.generate(inputs, decoding, keys=keys)
 
 

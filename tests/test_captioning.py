@@ -14,7 +14,7 @@ from tiny_language_models import language_model, soft_prompt
 from concepttransfer import captioning
 from concepttransfer.captioning import Captions, caption, caption_features
 from concepttransfer.decoding import Decoding
-from concepttransfer.errors import BadInputError, LockedError, MismatchError, MissingResourceError
+from concepttransfer.errors import BadInputError, LockedError, MismatchError, MissingResourceError, ShapeError
 from concepttransfer.projections import Linear
 from concepttransfer.transfer import Transfer
 
@@ -82,6 +82,19 @@ def test_each_picture_is_said_what_the_language_model_says_of_it(stage, features
     assert set(made.table["prompt"]) == {"A picture of"}
     assert [ids for ids, _ in made.tokens()] == [one.token_ids for one in said]
     assert len({one.text for one in said}) > N // 2
+
+
+def test_each_picture_may_be_given_a_text_of_its_own(stage, features, transfer, model):
+    articles = [f"Q: {['red', 'blue', 'green'][i % 3]} dog {i}" for i in range(N)]
+    made = stage("news", prompt="{question} A:", questions=articles, batch_size=4)
+    prompts = transfer.projection()(torch.from_numpy(features.values.astype(np.float32)))
+    inputs = [[soft, f"{article} A:"] for soft, article in zip(prompts, articles, strict=True)]
+    said = model.generate(inputs, Decoding(max_tokens=8))
+    assert made.table["text"].tolist() == [one.text for one in said]
+    assert made.table["prompt"].tolist() == [f"{article} A:" for article in articles]
+    assert stage("plain", prompt="{question} A:").table["prompt"].tolist() == ["{question} A:"] * N
+    with pytest.raises(ShapeError, match="23 pictures need as many questions; these are 2"):
+        stage("few", prompt="{question}", questions=articles[:2])
 
 
 def test_what_is_loaded_is_what_was_made(stage, transfer, model):

@@ -23,6 +23,7 @@ READERS = {
     "magma_folder": "concepttransfer.data.magma_folder:magma_folder",
     "microworld": "concepttransfer.microworld.data:microworld_manifest",
     "microworld_entailment": "concepttransfer.microworld.entailment_data:microworld_entailment",
+    "microworld_news": "concepttransfer.microworld.news_data:microworld_news",
     "microworld_questions": "concepttransfer.microworld.questions_data:microworld_questions",
     "webdataset": "concepttransfer.data.webdataset:webdataset",
     "nocaps": "concepttransfer.data.nocaps:nocaps",

@@ -44,7 +44,7 @@ class StudySpec(BaseModel):
         title: one line that says what it is.
         paper: whose tables `concepttransfer reproduce` fills.
         language_model: `hf:NAME-OR-FOLDER`, a folder, or `microworld:language_model`.
-        prompt: the text between picture and caption.
+        prompt: the text between picture and caption; `{question}` in it is replaced by what each row asks or is given.
         encoders: by name; `like: OTHER` takes over what is not said from another one.
         data: data sets by name; each names its `reader` and what that reader needs, or is the file of a data manifest.
         train: the recipe of the fit.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..encoders.base import Encoder
     from ..feature_adapters import FeatureAdapter
     from ..features import Features
+    from ..manifest import Manifest
     from ..transfer import Transfer
     from .study import Study
 
@@ -128,7 +129,8 @@ def fit_to(
         _forget(folder)
     recipe, training = study.recipe(name), study.training_of(name)
     source, texts = _training_source(study, name)
-    asked = _questions(study, name, source.row_ids) if "{question}" in keys.training_prompt(study, name) else None
+    prompt = keys.training_prompt(study, name)
+    asked = _questions(training.manifest, source.row_ids) if "{question}" in prompt else None
     with rates.measured("fit", study, name, recipe.steps):
         return fit(
             source,
@@ -139,7 +141,7 @@ def fit_to(
             key=keys.fit(study, name, training, seed),
             encoder_name=name,
             seed=seed,
-            prompt=keys.training_prompt(study, name),
+            prompt=prompt,
             prompt_tokens=study.encoder_spec(name).prompt_tokens,
             quiet=study.settings.quiet,
             tuned=study.encoder_spec(name).train,
@@ -176,11 +178,11 @@ def _training_source(study: Study, name: str) -> tuple[Any, list[tuple[str, ...]
     return StoredFeatures(stored), list(manifest.take(stored.row_ids).texts)
 
 
-def _questions(study: Study, name: str, row_ids: Sequence[str]) -> list[str]:
-    """What each row of the training data asks, in the order of the source."""
+def _questions(manifest: Manifest, row_ids: Sequence[str]) -> list[str]:
+    """What some rows ask, or what is given with them, in this order."""
     from ..answering.few_shot import question_of
 
-    return [question_of(row) for row in study.training_of(name).manifest.take(row_ids).rows]
+    return [question_of(row) for row in manifest.take(row_ids).rows]
 
 
 def _feature_adapter(study: Study, name: str, seed: int, dim: int) -> FeatureAdapter | None:
@@ -246,6 +248,7 @@ def captions_of(study: Study, name: str, selection: Selection, transfer: Transfe
     tuned = transfer if study.encoder_spec(name).train else None
     stored = features(study, name, selection, tuned)
     language_model = study.language_model
+    asked = _questions(selection.manifest, stored.row_ids) if "{question}" in study.spec.prompt else None
     with rates.measured("caption", study, name, len(selection.manifest)):
         return caption(
             stored,
@@ -262,6 +265,7 @@ def captions_of(study: Study, name: str, selection: Selection, transfer: Transfe
             study=study.name,
             batch_size=study.settings.batch_size or 64,
             quiet=study.settings.quiet,
+            questions=asked,
         )
 
 
