@@ -33,13 +33,14 @@ def _listed(group: Group) -> None:
     from ..projections import kinds
     from ..study.packaged import packaged_studies
 
-    {
+    lists: dict[Group, Callable[[], object]] = {
         plugins.ANALYSES: analysis.names,
         plugins.ENCODERS: libraries,
         plugins.PROJECTIONS: kinds,
         plugins.READERS: readers,
         plugins.STUDIES: packaged_studies,
-    }[group]()
+    }
+    lists[group]()
 
 
 def _examined(group: Group, name: str, entry: EntryPoint) -> Finding:
