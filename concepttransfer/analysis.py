@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
 GROUP = ANALYSES.name
 RESERVED = frozenset(
     {"encode", "fit", "caption", "answer", "import-projection", "report", "studies", "cache", "encoders", "analyses"}
-    | {"microworld", "data", "doctor", "reproduce", "export"}
+    | {"microworld", "data", "doctor", "reproduce", "export", "train-clip"}
 )
 ORDER = (
     *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "entailment", "linear-probe"),
