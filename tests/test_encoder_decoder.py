@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from tiny_encoder_decoders import END, FAMILIES, PAD, VOCABULARY, encoder_decoder, module, tokenizer
+from tiny_fit import RECIPE, features, run
 from tiny_language_models import language_model, soft_prompt
 
 from concepttransfer.decoding import Decoding
@@ -11,6 +12,7 @@ from concepttransfer.language_models import load_language_model
 from concepttransfer.language_models.causal import CausalLanguageModel
 from concepttransfer.language_models.decoder_stream import DecoderStream
 from concepttransfer.language_models.encoder_decoder import EncoderDecoderLanguageModel
+from concepttransfer.language_models.fitted import as_fitted
 from concepttransfer.language_models.inputs import embed
 
 TEXTS = ["a red dog on the grass", "zebra", "two black cats beside a blue ball", ""]
@@ -343,3 +345,23 @@ def test_wrong_shapes_are_refused():
         model.token_nll([["A"]], ["a", "b"])
     with pytest.raises(ShapeError, match=r"must be \[k, 32\]"):
         model.token_nll([[torch.zeros(2, 31)]], ["a"])
+
+
+@pytest.mark.parametrize("family", ["t5", "mt5"])  # t5's word vectors are its output head too
+def test_a_fit_tunes_it_with_the_projection_and_leaves_it_as_it_was(tmp_path, family):
+    model = encoder_decoder(family, initializer_factor=1.0)
+    before = {name: value.clone() for name, value in model.module.state_dict().items()}
+    tuned = RECIPE.model_copy(update={"language_model": "tuned", "language_model_lr": 1e-2, "precision": "float32"})
+    made = run(tmp_path / "tuned", tuned, model)
+    frozen = run(tmp_path / "frozen", RECIPE, model)
+    assert made.history["loss"].iloc[-1] < 0.7 * made.history["loss"].iloc[0]
+    assert frozen.history["loss"].iloc[-1] < frozen.history["loss"].iloc[0]
+    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
+    assert made.n_trained - frozen.n_trained == sum(p.numel() for p in model.module.parameters())
+    soft = made.projection()(torch.from_numpy(features().values[:4]).float())
+    inputs, said = [[prompt, "A picture of"] for prompt in soft], ["a big otter"] * 4
+    plain = model.token_nll(inputs, said)[0].detach()
+    with as_fitted(model, made) as spoken:
+        learnt = spoken.token_nll(inputs, said)[0].detach()
+    assert learnt.mean() < plain.mean() - 0.5
+    assert torch.equal(model.token_nll(inputs, said)[0].detach(), plain)
