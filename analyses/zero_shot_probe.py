@@ -33,7 +33,8 @@ class ZeroShotProbe(Result):
 
     `zero_shot` is empty for encoders that read no texts. In `estimates` a claim about zero-shot is `against` a `probe
     on` an encoder; the first data set (`on`) is the one asked about. `arrays`: `shots` [k] numbers of training pictures
-    of a class, last all of them, and `curves` [encoders, 3, k] low end, accuracy and high end of probes on them.
+    of a class, last all of them, and `curves` [encoders, 3, k] low end, accuracy and high end of probes on them;
+    random controls have the last only.
     """
 
     kind: ClassVar[str] = "zero-shot-probe"
@@ -215,12 +216,15 @@ def table_of(one: Said) -> pd.DataFrame:
 
 def _arrays(mine: Sequence[Said], met: Met) -> dict[str, Any]:
     """Curves on the data asked about."""
-    shots = list(mine[0].few)
+    shots = next((list(one.few) for one in mine if one.few), [])
     last = max(mine[0].n_training, 1.01 * max(shots, default=1))
     level = {(c.system, c.measure): c.estimate for c in met.claims if c.against is None and c.group == CLASSES}
     measures = [*(claims.few(one) for one in shots), claims.PROBE]
     curves = [
-        [[getattr(level[one.encoder, measure], end) for measure in measures] for end in ("low", "value", "high")]
+        [
+            [getattr(level.get((one.encoder, measure)), end, np.nan) for measure in measures]
+            for end in ("low", "value", "high")
+        ]
         for one in mine
     ]
     return {"shots": np.array([*shots, last], dtype=np.float64), "curves": np.array(curves)}

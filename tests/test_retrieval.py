@@ -10,6 +10,7 @@ import pytest
 import concepttransfer as ct
 from concepttransfer.analyses._retrieval import claims
 from concepttransfer.analyses._retrieval.search import AT
+from concepttransfer.analyses.compare import compare
 from concepttransfer.analyses.retrieval import FINDS, FOUND, Retrieval, retrieval
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.features import Features
@@ -172,6 +173,11 @@ def test_encoders_are_compared_and_results_load(tmp_path):
     assert difference["value"] == pytest.approx(levels[0] - levels[1])
     assert difference["low"] > 0
     assert difference["q"] < 0.05
+    compared = compare([result], n_resamples=200)
+    assert compared.difference("clip", measure, "other")[0]["value"] == pytest.approx(difference["value"])
+    both = claims.recall(claims.PICTURES, 5)
+    wanted = result.claim("clip", both, against="other")["value"]
+    assert compared.difference("clip", both, "other")[0]["value"] == pytest.approx(wanted)
     assert Result.load(result.save(tmp_path / "r")) == result
     for name in Retrieval.figures:
         assert result.plot(name).axes

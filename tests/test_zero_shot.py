@@ -12,6 +12,7 @@ import concepttransfer as ct
 from concepttransfer.analyses._zero_shot import claims
 from concepttransfer.analyses._zero_shot.arrays import wilson
 from concepttransfer.analyses._zero_shot.calibration import N_BINS, calibration, expected_calibration_error
+from concepttransfer.analyses.compare import compare
 from concepttransfer.analyses.zero_shot import ZeroShot, zero_shot
 from concepttransfer.concepts import Concept, ConceptSet
 from concepttransfer.concepts.class_texts import ClassTexts, class_sentences
@@ -270,6 +271,8 @@ def test_encoders_are_compared_and_results_load(tmp_path):
     assert difference["value"] == pytest.approx(levels[0] - levels[1])
     assert difference["low"] > 0
     assert difference["q"] < 0.05
+    compared = compare([result], n_resamples=200)
+    assert compared.difference("clip", claims.TOP1, "clip-random")[0]["value"] == pytest.approx(difference["value"])
     assert Result.load(result.save(tmp_path / "r")) == result
     assert "random control, clip-random" in result.answer()
     for name in ZeroShot.figures:

@@ -143,6 +143,8 @@ def test_results_load_and_draw(tmp_path):
     for name in ZeroShotProbe.figures:
         assert result.plot(name).axes
     assert "its own features" in result.summary()
+    assert np.isnan(result.arrays["curves"][1, :, :-1]).all()
+    assert np.isfinite(result.arrays["curves"][0]).all()
     without = zero_shot_probe(sets, n_resamples=50, n_draws=0)
     assert without.crossing("clip", "clip") == ""
     for name in ZeroShotProbe.figures:

@@ -13,6 +13,7 @@ from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.probing.probed_sets import ProbedSet, ProbedSets
 from concepttransfer.progress import progress
 from concepttransfer.statistics import Floats
+from concepttransfer.statistics.claims import is_random
 
 from .._linear_probe.classes import Codes, Pictures, pictures_of, probe_classes, probe_few
 
@@ -29,7 +30,7 @@ class Said:
         names: of the classes.
         truth: [n] the code of each picture's class.
         probe: [n] what a probe on all training pictures says.
-        few: by number of training pictures of a class, [n_draws, n] what probes say.
+        few: by number of training pictures of a class, [n_draws, n] what probes say; none of a random control.
         zero_shot: [n] the class whose text is nearest; None for an encoder that reads no texts.
         n_training: mean number of pictures of a class that the full probe learnt from.
     """
@@ -103,7 +104,8 @@ def _of_group(encoder: str, group: Sequence[ProbedSet], n_draws: int, seed: int)
     )
     ends = np.cumsum([len(p.y_test) for p in each])[:-1]
     full = np.split(probe_classes(together).codes, ends)
-    few = {shots: _few(together, shots, n_draws, seed) for shots in _shots(first) if n_draws}
+    with_few = n_draws > 0 and not is_random(encoder)
+    few = {shots: _few(together, shots, n_draws, seed) for shots in _shots(first) if with_few}
     learnt = len(first.y_train) + len(first.y_validation)
     n_classes = len(np.unique(np.concatenate([first.y_train, first.y_validation])))
     for place, (one, pictures) in enumerate(zip(group, each, strict=True)):
