@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from published_layouts import captions, make_karpathy
+from published_layouts import captions, make_karpathy, make_vqa2
 from published_layouts_close import (
     LAYOUTS_OF_CLOSE,
     make_flickr30k,
@@ -197,6 +197,21 @@ def test_vqa_e_without_its_most_frequent_words_and_faults(tmp_path):
     path.write_text("[]")
     with pytest.raises(EmptyDataError, match="has no questions"):
         read(tmp_path, "vqa_e", split="train")
+
+
+def test_questions_of_vqa_v2_may_have_the_captions_of_their_pictures_as_premises(tmp_path):
+    plain = read(make_vqa2(tmp_path, 3), "vqa2")
+    ids = sorted({row.labels["image_id"] for row in plain.rows})
+    said = [{"image_id": i, "id": n, "caption": f" {text}"} for n, i in enumerate([*ids, 7]) for text in captions(n, 2)]
+    path = tmp_path / "captions_val2014.json"
+    path.write_text(json.dumps({"images": [], "annotations": said}))
+    told = read(tmp_path, "vqa2", premises=path.name)
+    assert (told.ids, told.texts) == (plain.ids, plain.texts)
+    for row in told.rows:
+        assert row.labels["premise"].splitlines() == captions(ids.index(row.labels["image_id"]), 2)
+    path.write_text(json.dumps({"annotations": said[2:]}))
+    with pytest.raises(BadInputError, match=f"has no caption of picture {ids[0]}"):
+        read(tmp_path, "vqa2", premises=path.name)
 
 
 # Visual News

@@ -1,4 +1,4 @@
-"""A folder of texts without pictures: what a style is learnt from (CLOSE, section 5.3)."""
+"""A folder of texts without pictures: what a style is learnt from (Gu et al. 2022, CLOSE)."""
 
 from __future__ import annotations
 

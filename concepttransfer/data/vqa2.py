@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import BadInputError, UnknownNameError
 from ..manifest import Label, Manifest, Row
 from .annotations import Wanted, as_published, by_id, find_annotations, read_lists, to_manifest
 from .descriptions import describe
+from .entailment import PREMISE
 
 SPLITS = ("val2014", "train2014")
 
@@ -18,6 +21,7 @@ def vqa2(
     split: str = "val2014",
     questions: Path | None = None,
     answers: Path | None = None,
+    premises: Path | None = None,
     pictures: Path | None = None,
     missing: str = "keep",
     texts_only: bool = False,
@@ -35,6 +39,8 @@ def vqa2(
         split: `val2014` or `train2014`.
         questions: the file of questions, where it has another name or place; .json or .json.gz.
         answers: likewise the file of answers, which may hold answers to other questions as well.
+        premises: COCO's captions of these pictures, such as annotations/captions_train2014.json: each question gets
+            those of its picture as label `premise`, a line each, which a text tower reads in its place (CLOSE).
         pictures: the folder or zip of the pictures, where it is another one.
         missing: what becomes of a row whose picture is not there. `keep`: encoding it will say so; `skip`; `refuse`.
         texts_only: rows without pictures; none is looked for.
@@ -55,13 +61,26 @@ def vqa2(
         folder, [f"v2_OpenEnded_mscoco_{split}_questions.json"], "questions", description
     )
     answered = answers or find_annotations(folder, [f"v2_mscoco_{split}_annotations.json"], "answers", description)
-    rows = _rows(asked, answered, split)
+    rows = _rows(asked, answered, split, _captions(premises) if premises else {})
+    if premises and (bare := next((row for row in rows if PREMISE not in row.labels), None)):
+        raise BadInputError(f"{premises} has no caption of picture {bare.labels['image_id']}. Name that of {split}.")
     source = {"reader": "vqa2", "split": split, **description.source}
     places = [split, f"images/{split}", f"{split}.zip", "images"]
     return to_manifest(name or f"vqa2-{split}", rows, folder, places, wanted, source)
 
 
-def _rows(asked: Path, answered: Path, split: str) -> list[Row]:
+def _captions(path: Path) -> dict[int, list[str]]:
+    """All captions of each picture of one of COCO's files."""
+    (annotations,) = read_lists(path, "annotations")
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    with as_published(path):
+        for entry in annotations:
+            if text := " ".join(entry["caption"].split()):
+                found[int(entry["image_id"])].append(text)
+    return dict(found)
+
+
+def _rows(asked: Path, answered: Path, split: str, captions: Mapping[int, list[str]]) -> list[Row]:
     (questions,) = read_lists(asked, "questions")
     (annotations,) = read_lists(answered, "annotations")
     with as_published(answered):
@@ -78,5 +97,7 @@ def _rows(asked: Path, answered: Path, split: str) -> list[Row]:
                 raise BadInputError(f"{answered} has no answer to question {key} of {asked}. Name files of one split.")
             image_id = int(entry["image_id"])
             labels: dict[str, Label] = {"question": str(entry["question"]), **kinds[key], "image_id": image_id}
+            if said := captions.get(image_id):
+                labels[PREMISE] = "\n".join(said)
             rows.append(Row(str(key), f"COCO_{split}_{image_id:012d}.jpg", texts[key], labels))
     return rows

@@ -1,4 +1,4 @@
-"""Captions that a language model writes from keywords: training data that nobody has written (CLOSE, section 5.4)."""
+"""Captions that a language model writes from keywords: training data that nobody has written (after CLOSE)."""
 
 from __future__ import annotations
 
