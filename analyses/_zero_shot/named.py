@@ -79,14 +79,15 @@ def named(classes: ClassTexts, animals: ConceptSet, rows: Sequence[str], bar: An
         bar: told of each template that is done.
     """
     truth = codes(animals, rows)
-    cosines = classes.cosines(rows)
+    seen = classes.seen(rows)
+    cosines = seen @ classes.classifier().T
     shares = softmax(classes.scale * cosines)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :FIVE].astype(np.int64)
     each = np.arange(len(rows))
     n_templates = len(classes.templates)
     alone = np.empty((n_templates if n_templates > 1 else 0, len(rows)), dtype=bool)
     for number in range(len(alone)):
-        alone[number] = classes.cosines(rows, number).argmax(axis=1) == truth
+        alone[number] = (seen @ classes.classifier(number).T).argmax(axis=1) == truth
         bar.update()
     confidence = shares[each, order[:, 0]]
     return Named(classes.encoder, tuple(rows), truth, order, shares[each, truth], confidence, alone, len(classes.names))

@@ -122,13 +122,15 @@ def count_cut(texts: Iterable[str], transform: Any) -> int:
 
     Args:
         texts: to be read.
-        transform: a text to its input `[context]`, filled up after the end of shorter ones.
+        transform: a text to its input, ids `[context]` filled up after the end of shorter ones, or ids and mask
+            `[2, context]`.
     """
-    filler = np.asarray(transform("a"))[-1]
+    filler = np.atleast_2d(np.asarray(transform("a")))[0, -1]
 
     def is_cut(text: str) -> bool:
         read = np.asarray(transform(text))
-        if read[-1] == filler:
+        ids, *masks = np.atleast_2d(read)
+        if not masks[0][-1] if masks else ids[-1] == filler:  # a filler may be the end itself: the mask knows
             return False
         start = text.rfind(" ") + 1
         return any(np.array_equal(read, np.asarray(transform(text[:end]))) for end in range(max(start, 1), len(text)))
