@@ -127,5 +127,5 @@ def _rows(path: Path, words: Mapping[str, str], picture: str | None = None) -> t
 def _row(entry: Mapping[str, Any], words: Mapping[str, str], picture: str | None) -> Row:
     image = str(entry[picture] if picture else str(entry["captionID"]).split("#")[0]).removesuffix(".jpg")
     key = f"{image}.jpg" if picture else None
-    texts = [str(entry[sentence]).strip() for sentence in ("sentence1", "sentence2")]
-    return pair(str(entry["pairID"]), key, *texts, entry["gold_label"], words, image_id=image)
+    premise, hypothesis = (str(entry[sentence]).strip() for sentence in ("sentence1", "sentence2"))
+    return pair(str(entry["pairID"]), key, premise, hypothesis, entry["gold_label"], words, image_id=image)

@@ -68,7 +68,7 @@ def text_folder(
         )
     wanted = _Wanted(unit, column, least_words, most_words)
     root, files = _files(folder)
-    rows, seen, left_out = [], set(), Counter[str]()
+    rows, seen, left_out = list[Row](), set[str](), Counter[str]()
     for path in files:
         below = path.relative_to(root).as_posix()
         for place, text in _texts(path, wanted):
