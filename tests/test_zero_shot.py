@@ -332,3 +332,49 @@ def test_the_microworlds_clip_names_its_animals_whatever_its_entry_reads(study):
 def test_encoders_without_a_text_tower_are_told_who_has_one(study):
     with pytest.raises(BadInputError, match=r"`beit`: no text tower.*Name one that does: clip, clip-random"):
         study.analyze("zero-shot", encoders=["beit"], on="dev")
+
+
+@pytest.fixture
+def of_libraries(tmp_path):
+    """A study of pictures in folders, with a tiny CLIP of transformers and a ResNet of timm."""
+    import transformers
+    from PIL import Image
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    text = sizes | {"vocab_size": 60, "max_position_embeddings": 8}
+    text |= {"eos_token_id": 2, "bos_token_id": 1, "pad_token_id": 0}
+    vision = sizes | {"image_size": 32, "patch_size": 16}
+    config = transformers.CLIPConfig(vision_config=vision, text_config=text, projection_dim=12)
+    transformers.CLIPModel(config).save_pretrained(tmp_path / "clip")
+    size = {"height": 32, "width": 32}
+    transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(tmp_path / "clip")
+    words = {word: n for n, word in enumerate(["<pad>", "<s>", "</s>", "<unk>", "a", "zebra", "walrus"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [("<s>", 1), ("</s>", 2)]
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    named = {"pad_token": "<pad>", "eos_token": "</s>", "bos_token": "<s>", "unk_token": "<unk>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(tmp_path / "clip")
+    for place, name in enumerate(("zebra", "walrus", "zebra", "walrus")):
+        (tmp_path / "pictures" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (60 * place, 90, 200)).save(tmp_path / "pictures" / name / f"{place}.png")
+    (tmp_path / "study.yaml").write_text(
+        "name: tiny\nlanguage_model: hf:none\n"
+        "encoders:\n  clip: {model: 'hf:clip', features: patch_tokens}\n  again: {model: 'hf:clip', features: pooled}\n"
+        "  resnet: {model: 'timm:resnet18', init: random, features: pooled}\n"
+        "data: {few: {reader: image_folder, pictures: pictures}}\n"
+        "train: {data: few, steps: 1, batch_size: 2}\nevaluate: {animals: few}\n"
+    )
+    return ct.load_study(tmp_path / "study.yaml", quiet=True)
+
+
+def test_libraries_with_text_towers_are_known_and_long_texts_counted(of_libraries):
+    """One CLIP under two names is one. With names of two words, texts are longer than 8 tokens: cut, counted and told."""
+    result = of_libraries.analyze("zero-shot", encoders=["all"], templates="photo", n_resamples=20)
+    assert result.encoders == ("clip",)
+    assert result.provenance["left_out"] == {"again": "the same CLIP as `clip`", "resnet": "no text tower"}
+    assert len(result.table) == 4
+    assert result.provenance["texts_cut"] == sum(" " in name for name in result.provenance["classes"]) == 10
+    assert "10 texts were longer than a text tower reads and were cut" in result.summary()
+    assert result.provenance["scales"]["clip"] == pytest.approx(np.exp(2.6592), rel=1e-4)
