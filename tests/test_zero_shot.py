@@ -370,7 +370,7 @@ def of_libraries(tmp_path):
 
 
 def test_libraries_with_text_towers_are_known_and_long_texts_counted(of_libraries):
-    """One CLIP under two names is one. With names of two words, texts are longer than 8 tokens: cut, counted and told."""
+    """One CLIP under two names is one. Names of two words make more than 8 tokens: cut, counted and told."""
     result = of_libraries.analyze("zero-shot", encoders=["all"], templates="photo", n_resamples=20)
     assert result.encoders == ("clip",)
     assert result.provenance["left_out"] == {"again": "the same CLIP as `clip`", "resnet": "no text tower"}
