@@ -35,7 +35,7 @@ _SHIFTED = "+"
 class PicturesOfScenes:
     """Draws pictures by key: `zebra:2000017@1` is the zebra of seed 2000017, as version 1 of the world draws it.
 
-    `zebra:2000017@1+night` is the same scene as the shift `night` shows it.
+    `zebra:2000017@1+night@2` is the same scene as version 2 of the shift `night` shows it.
     """
 
     size: int = PICTURE_SIZE
@@ -86,16 +86,36 @@ def first_seed(split: str) -> int:
 def key_of(scene: Scene, shift: str | None = None) -> str:
     """The key of a scene's picture; it names the version of the drawing, so that manifests of two versions differ.
 
-    A shifted picture's key names the shift too.
+    A shifted picture's key names the shift too, and the version of the shifts.
     """
     from concepttransfer.microworld.render import WORLD_VERSION
 
-    return f"{scene.animal}:{scene.seed}@{WORLD_VERSION}" + (f"{_SHIFTED}{shift}" if shift else "")
+    key = f"{scene.animal}:{scene.seed}@{WORLD_VERSION}"
+    if shift is None:
+        return key
+    from concepttransfer.microworld.shifted import SHIFTS_VERSION
+
+    return f"{key}{_SHIFTED}{shift}@{SHIFTS_VERSION}"
 
 
 def shift_of(key: str) -> str | None:
-    """The shift that a key names; None for a plain picture."""
-    return key.partition(_SHIFTED)[2] or None
+    """The shift that a key names; None for a plain picture.
+
+    Raises:
+        BadInputError: the key is of another version of the shifts.
+    """
+    _, shifted, named = key.partition(_SHIFTED)
+    if not shifted:
+        return None
+    from concepttransfer.microworld.shifted import SHIFTS_VERSION
+
+    shift, _, version = named.partition("@")
+    if version != SHIFTS_VERSION:
+        raise BadInputError(
+            f"`{key}` is of another version of the microworld's shifts; this is `{SHIFTS_VERSION}`. "
+            "Make its manifest again."
+        )
+    return shift
 
 
 def scene_of(key: str) -> Scene:

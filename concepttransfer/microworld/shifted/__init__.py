@@ -20,12 +20,14 @@ from concepttransfer.microworld.shifted.cluttered import scatter_behind, scatter
 from concepttransfer.microworld.shifted.light import in_plain_light, night, sketch
 from concepttransfer.microworld.shifted.places import paint_place
 
-__all__ = ["SHIFTS", "UNSEEN_HABITAT", "check_shift", "render_shifted"]
+__all__ = ["SHIFTS", "SHIFTS_VERSION", "UNSEEN_HABITAT", "check_shift", "render_shifted"]
 
 Picture = NDArray[np.uint8]
 Where = NDArray[np.bool_]
 
 UNSEEN_HABITAT = "unseen-habitat"
+SHIFTS_VERSION = "2"
+"""Changes whenever a shifted picture of an unchanged scene changes."""
 
 
 def render_shifted(scene: Scene, shift: str, size: int = 96) -> tuple[Picture, Where]:
