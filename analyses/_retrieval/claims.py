@@ -63,7 +63,8 @@ class Searched:
         if direction == CAPTIONS:
             return values, np.ones(n)
         of = self.pairs.of
-        return np.bincount(of, weights=values, minlength=n), np.bincount(of, minlength=n).astype(np.float64)
+        sums = np.asarray(np.bincount(of, weights=values, minlength=n), dtype=np.float64)
+        return sums, np.bincount(of, minlength=n).astype(np.float64)
 
 
 def claims(searched: Sequence[Searched], *, n_resamples: int, seed: int) -> list[Claim]:

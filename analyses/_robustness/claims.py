@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from concepttransfer.statistics import LEVEL, MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Estimate, Floats
 from concepttransfer.statistics.claims import Claim, corrected, is_random
+from concepttransfer.statistics.resampling import Unit
 
 from .._awa_errors import estimates as est
 from .line import LEAST, expected, fit_line, logit
@@ -151,7 +152,7 @@ def _drawn(scores: Scores, unit: str, n: int, rng: np.random.Generator) -> Float
     return np.stack(found, axis=-1)
 
 
-def _accuracies(scores: Scores, drawn: Mapping[str, Floats]) -> Iterator[tuple[str, Claim]]:
+def _accuracies(scores: Scores, drawn: Mapping[Unit, Floats]) -> Iterator[tuple[str, Claim]]:
     for column, on in enumerate(scores.on):
         for row, (encoder, how) in enumerate(scores.systems):
             value = float(scores.accuracy[row, column])
@@ -161,7 +162,7 @@ def _accuracies(scores: Scores, drawn: Mapping[str, Floats]) -> Iterator[tuple[s
                 yield on, Claim(encoder, group, how, None, _with(estimate, chance=chance))
 
 
-def _effective(scores: Scores, found: Robust, moved: Mapping[str, Robust]) -> Iterator[tuple[str, Claim]]:
+def _effective(scores: Scores, found: Robust, moved: Mapping[Unit, Robust]) -> Iterator[tuple[str, Claim]]:
     """Of each shifted set, then of their mean where there are several."""
     shifted = range(1, len(scores.on))
     for row, (encoder, how) in enumerate(scores.systems):
@@ -181,7 +182,7 @@ def _effective(scores: Scores, found: Robust, moved: Mapping[str, Robust]) -> It
                 yield EVERY, Claim(encoder, group, EFFECTIVE + how, None, _with(estimate, n=n))
 
 
-def _lines(scores: Scores, found: Robust, moved: Mapping[str, Robust]) -> Iterator[tuple[str, Claim]]:
+def _lines(scores: Scores, found: Robust, moved: Mapping[Unit, Robust]) -> Iterator[tuple[str, Claim]]:
     n_ordinary = int(scores.ordinary.sum())
     for column in range(1, len(scores.on)):
         for unit, group in est.GROUPS.items():
@@ -197,7 +198,7 @@ def _lines(scores: Scores, found: Robust, moved: Mapping[str, Robust]) -> Iterat
 
 
 def _with(estimate: Estimate, **changes: object) -> Estimate:
-    return Estimate(**(vars(estimate) | changes))
+    return replace(estimate, **changes)  # type: ignore[arg-type]
 
 
 def _estimate(

@@ -51,7 +51,7 @@ def wilson(right: Floats, n: Floats) -> tuple[Floats, Floats]:
 def _by_class(one: Named) -> Floats:
     k = one.n_classes
     n = np.bincount(one.truth, minlength=k).astype(np.float64)
-    right = np.bincount(one.truth, weights=one.right, minlength=k)
+    right = np.bincount(one.truth[one.right], minlength=k).astype(np.float64)
     low, high = wilson(right, n)
     chance = np.bincount(one.first[:, 0], minlength=k) / len(one.truth)
     wrong, share = np.full(k, -1.0), np.zeros(k)

@@ -62,7 +62,7 @@ def calibration(
     whole, pictures = _drawn(gaps, codes, rng, n)
     return Calibration(
         error,
-        np.array([_error(np.bincount(at, weights=one, minlength=N_BINS), len(at)) for one in chance]),
+        np.array([_error(_sums(at, one), len(at)) for one in chance]),
         whole - error,
         pictures - error,
         _bins(at, confidence, right),
@@ -82,6 +82,11 @@ def _table(at: NDArray[np.int64], values: Floats) -> Floats:
     return found
 
 
+def _sums(at: NDArray[np.int64], values: Floats) -> Floats:
+    """[N_BINS] the sum of the values [n] in each bin."""
+    return np.asarray(np.bincount(at, weights=values, minlength=N_BINS), dtype=np.float64)
+
+
 def _error(gaps: Floats, n: int | Floats) -> Floats:
     return np.asarray(np.abs(gaps).sum(axis=-1) / n)
 
@@ -96,7 +101,7 @@ def _drawn(gaps: Floats, codes: NDArray[np.int64], rng: np.random.Generator, n: 
         drawn = rng.multinomial(size, np.full(size, 1 / size), size=n)
         stretch = np.sqrt(size / max(size - 1, 1))
         within += (1 + (drawn - 1) * stretch) @ gaps[codes == code]
-    return _error(times @ sums, times @ sizes), _error(within, len(gaps))
+    return _error(times @ sums, (times @ sizes).astype(np.float64)), _error(within, len(gaps))
 
 
 def _bins(at: NDArray[np.int64], confidence: Floats, right: NDArray[np.bool_]) -> Floats:

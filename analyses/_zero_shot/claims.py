@@ -14,7 +14,7 @@ from concepttransfer.statistics.resampling import Ratio, resample
 from .._awa_errors import estimates as est
 from .._linear_probe.claims import CONCEPTS_PERMUTED, SIGNS, SWAPPED, names_p, of_names
 from .calibration import N_BINS, Calibration
-from .named import FIVE, Named
+from .named import FIVE, Codes, Named
 
 TOP1, TOP5, PER_CLASS = "top-1", "top-5", "mean per class"
 SINGLE, ENSEMBLE = "top-1, one template alone", "templates one by one"
@@ -48,7 +48,7 @@ def claims(
     return [*corrected(about), *corrected(between)]
 
 
-def per_class(right: Floats, truth: Floats, chance: float) -> est.Measured:
+def per_class(right: Floats, truth: Codes, chance: float) -> est.Measured:
     """Accuracy where every class counts alike, whatever its number of pictures.
 
     Args:
@@ -128,6 +128,8 @@ def _calibrated(one: Named, found: Calibration) -> Iterator[Claim]:
         method += "; p: right as often as its probabilities say" if tested else ""
         for against, value, chance in ((None, found.error, found.floor), (CHANCE, found.error - found.floor, 0.0)):
             low = value - half if against else max(value - half, 0.0) if half == half else np.nan
-            ends = {"low": low, "high": min(value + half, 1.0) if half == half else np.nan}
-            shared = {"p": p if tested else np.nan, "n": n, "n_clusters": n_classes, "method": method}
-            yield Claim(one.encoder, group, ERROR, against, Estimate(value, chance=chance, **ends, **shared))
+            high = min(value + half, 1.0) if half == half else np.nan
+            estimate = Estimate(
+                value, low, high, chance, p if tested else np.nan, n=n, n_clusters=n_classes, method=method
+            )
+            yield Claim(one.encoder, group, ERROR, against, estimate)

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from concepttransfer.statistics import Estimate, Floats
+from concepttransfer.statistics import Estimate
 from concepttransfer.statistics.claims import ABOVE, CHANCE, Claim, corrected
 from concepttransfer.statistics.resampling import resample
 
 from .._awa_errors import estimates as est
 from .._linear_probe.claims import CONCEPTS_PERMUTED, SWAPPED, naming, of_names
 from .._linear_probe.claims import names_p as p_of_names
+from .._linear_probe.classes import Codes
 from .crossing import Crossing, crossing
 from .said import Said
 
@@ -77,7 +78,7 @@ def claims(mine: Sequence[Said], *, n_resamples: int, seed: int) -> Met:
     return Met([*corrected(about), *corrected(between)], crossings)
 
 
-def _said(one: Said) -> Iterator[tuple[str, Floats]]:
+def _said(one: Said) -> Iterator[tuple[str, Codes]]:
     """Predictions [n_draws, n] by measure."""
     if one.zero_shot is not None:
         yield ZERO_SHOT, one.zero_shot[None]

@@ -20,6 +20,7 @@ from concepttransfer.study.every import default_folder
 from concepttransfer.study.pipeline import transfers_there
 from concepttransfer.study.plan import Step, plan
 from concepttransfer.study.selection import Selection
+from concepttransfer.study.towers import read_as
 
 from .options import Run, paragraphs, signed
 from .show import say, show_frame, show_json, show_plan
@@ -102,7 +103,7 @@ def _runner(spec: Spec) -> Any:
         encoders = run.encoders(study)
         if run.dry_run:
             selections = study.select(run.on or spec.roles[0], role=spec.roles[0])
-            named = study.with_twins(encoders)
+            named = read_as(study, [a.kind.__name__ for a in spec.artifacts], study.with_twins(encoders))
             steps = plan(study, named, selections, until=stage) + optional_steps(study, spec, named, selections)
             show_plan(steps, as_json=run.json)
             return

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PROJECTED = "projected"
+SHARED = frozenset({"Captioned", "ClassTexts", "PairedTowers"})
+"""Artifacts that hold features of the space shared with texts."""
 
 
 def projected(study: Study, name: str) -> str:
@@ -184,3 +186,14 @@ def captioned(study: Study, encoders: Sequence[str], selection: Selection) -> li
         seen = pictures(study, name, selection)
         found.append(Captioned(name, selection.name, study.name, seen, read, scale, n_cut, left_out))
     return found
+
+
+def read_as(study: Study, kinds: Iterable[str], encoders: Sequence[str]) -> list[str]:
+    """The names under which an analysis of artifacts of these kinds reads encoders, such as `clip@projected`.
+
+    Raises:
+        BadInputError: it asks about texts, and no encoder reads any.
+    """
+    if SHARED.isdisjoint(kinds):
+        return list(encoders)
+    return [projected(study, name) for name in with_texts(study, encoders)[0]]
