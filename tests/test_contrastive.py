@@ -229,6 +229,22 @@ def test_memory_that_runs_out_halves_micro_batches_and_changes_nothing(tmp_path,
         run.pairs.close()
 
 
+def test_both_passes_drop_the_same_patches(tmp_path, monkeypatch):
+    recipe = tiny_clip.RECIPE.model_copy(update={"micro_batch": 4})
+    spec = tiny_clip.architecture(tmp_path / "architecture", vision={"patch_dropout": 0.5})
+    pairs = Pairs(tiny_clip.pictures(), towers := build_towers(spec, tmp_path, recipe, 0), crop=1.0, seed=0, workers=1)
+    run = ContrastiveRun(towers, pairs, recipe, 0, training.build_accelerator())
+    seen, embed = [], run.gradient.embed
+    monkeypatch.setattr(run.gradient, "embed", lambda part: seen.append(embed(part)) or seen[-1])
+    run.gradient.of(run.plan.batch(0))
+    assert [len(part) for part in seen] == [4, 4, 1] * 2
+    for first, second in zip(seen[:3], seen[3:], strict=True):
+        torch.testing.assert_close(first, second)
+    with torch.random.fork_rng():
+        assert not torch.allclose(embed(pairs.load(run.plan.batch(0)[:4])), seen[0])  # other random numbers
+    pairs.close()
+
+
 def test_the_first_pass_leaves_batch_normalisation_as_it_was():
     norm = nn.BatchNorm1d(4)
     values = torch.randn(8, 4) + 3

@@ -65,11 +65,14 @@ def pictures(n: int = 48, *, related: bool = True, broken: tuple[int, ...] = ())
     return Manifest("painted", rows, Painted())
 
 
-def architecture(folder: Path, size: int = SIZE, patch: int = 8, **more: float) -> EncoderSpec:
+def architecture(
+    folder: Path, size: int = SIZE, patch: int = 8, vision: dict[str, float] | None = None, **more: float
+) -> EncoderSpec:
     """Write the configuration of a tiny CLIP (transformers of 2 layers, 32 wide) into a folder."""
     model = {
         "embed_dim": 16,
-        "vision_cfg": {"image_size": size, "layers": 2, "width": 32, "head_width": 16, "patch_size": patch},
+        "vision_cfg": {"image_size": size, "layers": 2, "width": 32, "head_width": 16, "patch_size": patch}
+        | (vision or {}),
         "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
     }
     config = {"model_cfg": model | more, "preprocess_cfg": {}}
