@@ -14,6 +14,7 @@ from concepttransfer.language_models.decoder_stream import DecoderStream
 from concepttransfer.language_models.encoder_decoder import EncoderDecoderLanguageModel
 from concepttransfer.language_models.fitted import as_fitted
 from concepttransfer.language_models.inputs import embed
+from concepttransfer.study.costs import _language_model_cost
 
 TEXTS = ["a red dog on the grass", "zebra", "two black cats beside a blue ball", ""]
 
@@ -345,6 +346,15 @@ def test_wrong_shapes_are_refused():
         model.token_nll([["A"]], ["a", "b"])
     with pytest.raises(ShapeError, match=r"must be \[k, 32\]"):
         model.token_nll([[torch.zeros(2, 31)]], ["a"])
+
+
+def test_its_cost_is_known_without_its_weights(tmp_path):
+    made = module("mt5", num_layers=2, num_decoder_layers=3)
+    made.save_pretrained(tmp_path / "lm")
+    tokenizer().save_pretrained(tmp_path / "lm")
+    cost = _language_model_cost("lm", tmp_path)
+    n = sum(parameter.numel() for parameter in made.parameters())
+    assert (cost.parameters, cost.d_model, cost.layers) == (n, 32, 5)
 
 
 @pytest.mark.parametrize("family", ["t5", "mt5"])  # t5's word vectors are its output head too

@@ -39,7 +39,7 @@ class LanguageModelCost:
 
     Attributes:
         parameters: all of them.
-        d_model, layers: its width and depth.
+        d_model, layers: its width and depth; of an encoder-decoder the layers of both.
     """
 
     parameters: int
@@ -103,7 +103,7 @@ def language_model_cost(study: Study) -> LanguageModelCost | None:
 @cache
 def _language_model_cost(name: str, root: Path) -> LanguageModelCost | None:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     from ..language_models.identity import locate, offline
 
@@ -116,8 +116,10 @@ def _language_model_cost(name: str, root: Path) -> LanguageModelCost | None:
         if known is None:
             return None
         config = AutoConfig.for_model(known)
+    kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model = kind.from_config(config)
     text = config.get_text_config()
     n = sum(parameter.numel() for parameter in model.parameters())
-    return LanguageModelCost(n, int(text.hidden_size), int(text.num_hidden_layers))
+    layers = int(text.num_hidden_layers) + int(getattr(config, "num_decoder_layers", None) or 0)
+    return LanguageModelCost(n, int(text.hidden_size), layers)
