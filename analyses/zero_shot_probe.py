@@ -81,7 +81,7 @@ class ZeroShotProbe(Result):
 
     def is_inside(self, encoder: str, probed: str) -> bool:
         """Whether that number lies among those measured."""
-        return self.provenance["crossings"].get(f"{encoder}|{probed}", {}).get("side") == 0
+        return bool(self.provenance["crossings"].get(f"{encoder}|{probed}", {}).get("side") == 0)
 
     def summary(self) -> str:
         """Zero-shot accuracy, its difference from probes, and where they are equal, with interval, chance and n."""

@@ -57,9 +57,9 @@ def _bars(axes: Axes, result: ZeroShotProbe, clip: str, probed: str) -> None:
     axes.barh(y, value, color=[RIGHT if one >= 0 else WRONG for one in value], alpha=0.55, height=0.7)
     axes.hlines(y, low, high, color=INK, lw=1.2)
     axes.axvline(0, color=MUTED, lw=0.9)
-    for place, one in zip(y, found.itertuples(), strict=True):
+    for place, one in zip(y, found["value"].to_numpy(dtype=float), strict=True):
         axes.annotate(
-            signed(one.value), (1.0, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color=INK
+            signed(float(one)), (1.0, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color=INK
         )
     axes.margins(x=0.15)
     axes.tick_params(axis="y", length=0)
