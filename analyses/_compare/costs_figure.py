@@ -74,7 +74,7 @@ def _panel(axes: Axes, result: Comparison, systems: list[str], measure: str, kin
     axes.set_title(measure)
 
 
-def _short(parameters: float, place: int | None = None) -> str:
+def _short(parameters: float, place: float = 0.0) -> str:
     """`30,000` or `5 million`."""
     return f"{parameters / 1e6:g} million" if parameters >= 1e6 else f"{parameters:,.0f}"
 
