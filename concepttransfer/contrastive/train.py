@@ -201,7 +201,7 @@ def _record(
         "micro_batch": run.gradient.micro_batch,
         "precision": "bf16" if run.bf16 else "float32",
         "seconds": round(run.seconds, 1),
-        "logit_scale": float(run.module.logit_scale.exp()),
+        "logit_scale": run.module.logit_scale.exp().item(),
         "validation": None if found is None else found.summary(),
         "provenance": provenance(device=str(run.device), seeds=[seed]),
     }
