@@ -75,7 +75,7 @@ def _covered_by(piece: Callable[[Pencil], None], size: tuple[int, int]) -> NDArr
 
 
 def _share(covers: NDArray[np.bool_], part: NDArray[np.bool_]) -> float:
-    return np.count_nonzero(covers & part) / max(1, np.count_nonzero(part))
+    return int(np.count_nonzero(covers & part)) / max(1, int(np.count_nonzero(part)))
 
 
 def _piece(rng: random.Random, width: int, low: float, high: float) -> Callable[[Pencil], None]:
