@@ -200,4 +200,4 @@ def test_the_small_study_takes_the_linear_maps_that_come_with_the_package(monkey
             assert found is not None
             assert Path(found).is_relative_to(study.resolve(study.spec.transfers))
     assert study.encoder_spec("magma").train
-    assert {name for name in study.encoders if study.encoder_spec(name).blind} == {"clip-blind", "magma-blind"}
+    assert {name for name in study.encoders if study.encoder_spec(name).blind} == {"magma-blind"}
