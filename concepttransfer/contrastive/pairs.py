@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,19 +78,20 @@ class PairPlan:
             )
         self.counts, self.rows, self.batch_size, self.seed = counts, rows, batch_size, seed
         self.batches_an_epoch = len(rows) // batch_size
+        self._epoch = lru_cache(maxsize=2)(self._drawn_epoch)
 
     def batch(self, step: int) -> Batch:
         """The whole batch of one step."""
-        import numpy as np
-
         epoch, place = divmod(step, self.batches_an_epoch)
-        drawn = generator(self.seed, "pairs", epoch)
-        order = drawn.permutation(len(self.rows))
-        chance = drawn.random(len(self.rows))
+        rows, choices = self._epoch(epoch)
         part = slice(place * self.batch_size, (place + 1) * self.batch_size)
-        rows = self.rows[order[part]]
+        return Batch(step, np.arange(self.batch_size), rows[part], choices[part])
+
+    def _drawn_epoch(self, epoch: int) -> tuple[Indices, Indices]:
+        drawn = generator(self.seed, "pairs", epoch)
+        rows = self.rows[drawn.permutation(len(self.rows))]
         captions = np.array([self.counts[row] for row in rows])
-        return Batch(step, np.arange(len(rows)), rows, (chance[part] * captions).astype(np.int64))
+        return rows, (drawn.random(len(rows)) * captions).astype(np.int64)
 
 
 class Pairs:
