@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from probed_sets import NAMES, sets_of
+from scipy.stats import false_discovery_control
 
 import concepttransfer as ct
 from concepttransfer.analyses._robustness import claims
@@ -132,6 +133,9 @@ def test_the_analysis_of_features_is_that_of_their_predictions(tmp_path):
     each = [result.about(on, "clip", claims.EFFECTIVE + ZERO_SHOT)["value"] for on in result.shifted]
     assert both["value"] == pytest.approx(np.mean(each))
     assert result.arrays["lines"][1] == pytest.approx(by_hand.lines[0])
+    tested = result.estimates[result.estimates["p"].notna()]
+    assert len(tested) == 6 * 3
+    assert tested["q"].to_numpy() == pytest.approx(false_discovery_control(tested["p"].to_numpy(dtype=float)))
     assert Result.load(result.save(tmp_path / "r")) == result
     for name in Robustness.figures:
         assert result.plot(name).axes

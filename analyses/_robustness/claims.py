@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from concepttransfer.statistics import LEVEL, MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Estimate, Floats
-from concepttransfer.statistics.claims import Claim, corrected, is_random
+from concepttransfer.statistics import LEVEL, MEASURABLE_CLUSTERS, MEASURABLE_ROWS, Estimate, Floats, false_discovery
+from concepttransfer.statistics.claims import Claim, is_random
 from concepttransfer.statistics.resampling import Unit
 
 from .._awa_errors import estimates as est
@@ -128,8 +128,12 @@ def claims(scores: Scores, *, n_resamples: int, seed: int) -> list[tuple[str, Cl
     moved = {unit: robust(accuracy, scores.sizes, scores.ordinary) for unit, accuracy in drawn.items()}
     about = list(_accuracies(scores, drawn))
     effective = list(_effective(scores, found, moved))
-    q = corrected([claim for _, claim in effective])
-    return [*about, *zip([on for on, _ in effective], q, strict=True), *_lines(scores, found, moved)]
+    q = false_discovery([claim.estimate.p for _, claim in effective])
+    tested = [
+        (on, replace(claim, estimate=_with(claim.estimate, q=float(one))))
+        for (on, claim), one in zip(effective, q, strict=True)
+    ]
+    return [*about, *tested, *_lines(scores, found, moved)]
 
 
 def _drawn(scores: Scores, unit: str, n: int, rng: np.random.Generator) -> Floats:

@@ -36,7 +36,7 @@ def line(result: Robustness) -> Figure:
     from matplotlib.figure import Figure
 
     shifted = result.shifted
-    columns = min(COLUMNS, len(shifted))
+    columns = 2 if len(shifted) == 4 else min(COLUMNS, len(shifted))
     rows = -(-len(shifted) // columns)
     figure = Figure(figsize=(2.4 + 3.2 * columns, 1.0 + 3.1 * rows))
     grid = figure.subplots(rows, columns, squeeze=False)
