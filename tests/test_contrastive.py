@@ -177,6 +177,22 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(tmp_path, micro_batc
     run.pairs.close()
 
 
+def test_checkpointing_changes_no_gradient_and_bf16_little_of_the_loss(tmp_path):
+    plain = run_of(tmp_path, tiny_clip.RECIPE)
+    loss, wanted = reference(plain, 0)
+    plain.pairs.close()
+    for changes, tolerance in (
+        ({"gradient_checkpointing": True, "micro_batch": 5}, 1e-6),
+        ({"precision": "bf16"}, 0.05),
+    ):
+        run = run_of(tmp_path, tiny_clip.RECIPE.model_copy(update=changes))
+        assert run.gradient.of(run.plan.batch(0)).loss == pytest.approx(loss, rel=tolerance)
+        if "precision" not in changes:
+            close({name: value.grad for name, value in run.module.named_parameters()}, wanted, 1e-5)
+        assert all(value.grad.dtype == torch.float32 for value in run.module.parameters())
+        run.pairs.close()
+
+
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tmp_path):
     """Gradient of the first batch and weights after more than an epoch of batches of 9 (5 and 4 a process)."""
