@@ -30,8 +30,9 @@ class Sensitivity(Result):
     """A row a fit: what was done to the texts that it learnt from, and how it captions pictures.
 
     `kind` is the feature adapter (`none`, `noise`, `mean shift`, `negated mean`, `random shift`, `linear`,
-    `covariance`), or `pictures` (the upper bound), `blind`, `random control`, `not known`. `magnitude` is the length
-    of the shift, `loss` the last one of held-out captions, which are texts where texts were learnt from. In
+    `covariance`), or `pictures` (the upper bound), `blind`, `random control`, `another recipe` (learnt from texts, and
+    differs from the others in more than the adapter), `not known`. `magnitude` is the length of the shift, `loss` the
+    last one of held-out captions, which are texts where texts were learnt from. In
     `estimates`, `against` is empty for a level, `chance` for what is above it, else the system without a shift.
     """
 

@@ -36,6 +36,7 @@ RIGHT_SHARE = {
     "pictures": 0.95,
     "pictures-blind": 0.2,
     "close-random": 0.1,
+    "close-tuned": 0.9,
 }
 ADAPTERS = {
     "texts": None,
@@ -45,6 +46,7 @@ ADAPTERS = {
     "close-away": {"kind": "random_shift", "noise": 0.08, "magnitude": 2.0},
     "close-linear": {"kind": "linear", "noise": 0.08, "paired": "pairs"},
     "close-random": {"kind": "noise", "noise": 0.08},
+    "close-tuned": {"kind": "noise", "noise": 0.08},
 }
 SHIFTS = {"close-mean": [0.3, 0.5], "close-away": [2.0, 2.0]}
 """The length of the shift that each seed's fit found."""
@@ -71,6 +73,8 @@ def fits(tmp_path_factory):
     for encoder in RIGHT_SHARE:
         for seed in range(2):
             recipe = {"reads": "texts", "feature_adapter": ADAPTERS[encoder]} if encoder in ADAPTERS else {"steps": 5}
+            recipe |= {"language_model": "tuned"} if encoder == "close-tuned" else {}
+            recipe |= {"seeds": seed + 1, "micro_batch": 8 * seed}  # these change no weight
             folder = tmp_path_factory.mktemp("fits") / f"{encoder}-{seed}"
             made.append(fit(folder, encoder, seed, recipe, SHIFTS.get(encoder, [None] * 2)[seed]))
     return made
@@ -103,6 +107,7 @@ def test_what_a_system_learnt_from_is_read_from_its_fits(result):
         "pictures": "pictures",
         "pictures-blind": "blind",
         "close-random": "random control",
+        "close-tuned": "another recipe",
     }
     assert found["close-mean"].magnitude == pytest.approx(0.4)
     assert (found["close"].magnitude, found["close"].noise) == (0, 0.08)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from concepttransfer.errors import BadInputError
 from concepttransfer.feature_adapters.spec import SHIFTS
 from concepttransfer.statistics.claims import is_random
+from concepttransfer.training.recipe import ONLY_HOW
 
 if TYPE_CHECKING:
     from concepttransfer.transfer import Transfer
 
-PICTURES, BLIND, CONTROL, UNKNOWN = "pictures", "blind", "random control", "not known"
+PICTURES, BLIND, CONTROL, OTHER, UNKNOWN = "pictures", "blind", "random control", "another recipe", "not known"
 NAMES = {
     "none": "none",
     "noise": "noise",
@@ -37,7 +39,7 @@ class System:
 
     Attributes:
         name: of the entry.
-        kind: what was done to the texts; or `pictures`, `blind`, `random control`, `not known`.
+        kind: what was done to the texts; or `pictures`, `blind`, `random control`, `another recipe`, `not known`.
         noise: standard deviation of the noise in training; NaN: not fitted on texts.
         magnitude: length of the shift, the mean over seeds; 0: none; NaN: no shift, such as a linear map.
     """
@@ -65,24 +67,42 @@ class System:
 def systems_of(transfers: Sequence[Transfer]) -> list[System]:
     """Each system once, in the order given.
 
+    Sweeps are over systems that differ in what was done to the texts alone: those that learnt from texts and differ
+    from most of these in anything else, such as a tuned language model, are of `another recipe`.
+
     Raises:
         BadInputError: the fits of one name were made by different recipes.
     """
     found: dict[str, list[Transfer]] = {}
     for transfer in transfers:
         found.setdefault(transfer.encoder, []).append(transfer)
-    return [_system(name, fits) for name, fits in found.items()]
+    made = [_system(name, fits) for name, fits in found.items()]
+    rests = {one.name: _rest(found[one.name][0]) for one in made if one.reads_texts}
+    most = Counter(rests.values()).most_common(1)
+    return [replace(one, kind=OTHER) if one.reads_texts and rests[one.name] != most[0][0] else one for one in made]
+
+
+def _rest(fit: Transfer) -> str:
+    """A recipe without what is done to the texts."""
+    said = _recipe(fit) or {}
+    return json.dumps({name: value for name, value in said.items() if name != "feature_adapter"}, sort_keys=True)
+
+
+def _recipe(fit: Transfer) -> dict[str, Any] | None:
+    """What changed the weights of a fit; None: not known."""
+    recipe = fit.meta.get("recipe")
+    return None if recipe is None else {name: value for name, value in recipe.items() if name not in ONLY_HOW}
 
 
 def _system(name: str, fits: Sequence[Transfer]) -> System:
-    recipes = [fit.meta.get("recipe") for fit in fits]
+    recipes = [_recipe(fit) for fit in fits]
     if any(recipe != recipes[0] for recipe in recipes):
         raise BadInputError(f"The fits of `{name}` were made by different recipes. Fit them again by one.")
     if is_random(name):
         return System(name, CONTROL)
     if recipes[0] is None:
         return System(name, UNKNOWN)
-    recipe: dict[str, Any] = recipes[0]
+    recipe = recipes[0]
     if recipe.get("reads", "pictures") == "pictures":
         return System(name, BLIND if name == BLIND or name.endswith(f"-{BLIND}") else PICTURES)
     adapter = recipe.get("feature_adapter") or {"kind": "none"}
