@@ -1,4 +1,4 @@
-"""What is said of pictures that the fits learnt from: beside what is said of others it tells what was learnt by heart."""
+"""What is said of pictures that the fits learnt from; beside others it tells what was learnt by heart."""
 
 from __future__ import annotations
 

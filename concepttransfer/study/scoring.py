@@ -176,7 +176,7 @@ MOST_TRAINING = 500
 
 
 def training_captions(study: Study, encoders: Sequence[str], selection: Selection) -> TrainingCaptions | None:
-    """What is said of pictures that the fits learnt from, about as many as `selection` has; None where nobody knows them.
+    """What is said of pictures that the fits learnt from, at most as many as `selection` has; None: nobody knows them.
 
     Raises:
         BadInputError: the encoders were fitted on different data.
