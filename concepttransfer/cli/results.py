@@ -33,6 +33,8 @@ from .show import duration, say, show_json, show_plan, show_rows
 
 RUNS = Path("runs")
 DEFAULT_STUDY = "microworld"
+MANY = 6
+"""So many steps are made by several processes, each of which takes a while to begin."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,10 @@ def _built(
     missing = [less for one in wanted if (less := one.without(() if run.force else saved)) is not None]
     steps = steps_of(missing, [last_stage(one.spec) for one in missing])
     if missing and not run.dry_run:
+        jobs = wish.jobs or (helpers(run.device) if len(steps) >= MANY else 1)
         if not run.json:
-            _announce(missing, steps, wish.jobs or helpers(run.device))
-        make_missing(missing, wish.runs, jobs=wish.jobs, quiet=run.quiet or run.json)
+            _announce(missing, steps, jobs)
+        make_missing(missing, wish.runs, jobs=jobs, quiet=run.quiet or run.json)
         saved, _ = store.found_below([*wish.places, *({wish.runs} - set(wish.places))])
     names: dict[str, str] = {}
     by_data: dict[str, list[Result]] = {}
