@@ -39,6 +39,8 @@ def parameters(result: Tuning) -> Figure:
 
 
 def _panel(axes: Axes, result: Tuning, table: pd.DataFrame, measure: str) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     for row, x in zip(table.to_dict("records"), _places(table), strict=True):
         claim, look = result.claim(row["encoder"], measure), looks(result)[row["encoder"]]
         if is_blind(row["encoder"]):
@@ -47,8 +49,10 @@ def _panel(axes: Axes, result: Tuning, table: pd.DataFrame, measure: str) -> Non
         axes.plot([x, x], [claim["low"], claim["high"]], color=look.colour, lw=1.4)
         axes.plot(x, claim["value"], **look.point, ms=6, mew=1.3)
         if pd.notna(claim["chance"]):
-            axes.plot([x / APART**0.5, x * APART**0.5], [claim["chance"]] * 2, color=MUTED, lw=1.4)
+            axes.plot([x / APART, x * APART], [claim["chance"]] * 2, color=MUTED, lw=1.4)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("trained parameters")
     axes.set_title(measure)
     axes.grid(axis="y")
