@@ -16,6 +16,7 @@ from concepttransfer.analyses._robustness.line import expected, expit, fit_line,
 from concepttransfer.analyses.robustness import Robustness, robustness
 from concepttransfer.errors import BadInputError, EmptyDataError, MismatchError
 from concepttransfer.result import Result
+from concepttransfer.study.probed_sets import probed_sets
 
 ORDINARY = np.array([True] * 6 + [False])
 SYSTEMS = (*((f"probe {k}", PROBE) for k in range(6)), ("clip", ZERO_SHOT))
@@ -180,6 +181,11 @@ def test_the_microworld_has_shifted_pictures_of_its_animals():
     for on, least in (("dev", 0.6), ("test-cluttered", 0.1)):
         assert result.about(on, "clip", ZERO_SHOT)["value"] > least
         assert result.about(on, "nfrn50-random", PROBE)["value"] < 0.3
+    selection, beside = study.select("dev")[0], {"also": "test-cluttered"}
+    (one,) = probed_sets(study, ["clip", "clip@projected"], selection, **beside)
+    assert one.left_out == {"clip@projected": "the same CLIP as `clip`"}
+    first, other = probed_sets(study, ["clip@projected", "clip"], selection, reads="own", **beside)
+    assert (first.reads, first.reads_texts, other.reads, other.reads_texts) == ("projected", True, "last map", False)
     with pytest.raises(BadInputError, match="Name data sets of the study with --also"):
         study.analyze("robustness", encoders=["nfrn50"], on="dev")
     with pytest.raises(ct.errors.UnknownNameError, match="test-night"):

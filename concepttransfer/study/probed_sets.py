@@ -34,7 +34,8 @@ def probed_sets(
     """Every encoder on the data asked about and on others; of a tuned one its first fit.
 
     What a data set's probe learns from is what the study's `splits:` names for it; where it names nothing, what that of
-    the data asked about learns from. Encoders of one CLIP that come to the same thing are one.
+    the data asked about learns from. Of encoders of one CLIP the first is the zero-shot classifier; the others
+    are probed where they read their own features, and left out where all read its shared space.
 
     Args:
         study: whose encoders and data they are.
@@ -54,12 +55,17 @@ def probed_sets(
     lacks = {name: towers.lack_of_texts(study, name) for name in seen}
     left_out |= {name: lack for name, lack in lacks.items() if lack}
     made: dict[str, ProbedSets] = {}
+    spoken: dict[str, str] = {}
     for name in seen:
-        read = towers.projected(study, name) if not lacks[name] and reads == SHARED else name
-        sets = _sets(study, (name, read), [selection, *others], templates, has_texts=not lacks[name])
-        one = ProbedSets(name, study.name, sets, study.encoder_spec(read).features.replace("_", " "), left_out)
-        if (there := made.setdefault(one.key, one)) is not one:
-            left_out[name] = f"comes to the same as `{there.encoder}`"
+        if not lacks[name]:
+            there = spoken.setdefault(towers.text_spec(study, name).identity(study.root), name)
+            if there != name and reads == SHARED:
+                left_out[name] = f"the same CLIP as `{there}`"
+                continue
+        has_texts = name in spoken.values()
+        read = towers.projected(study, name) if has_texts and reads == SHARED else name
+        sets = _sets(study, (name, read), [selection, *others], templates, has_texts=has_texts)
+        made[name] = ProbedSets(name, study.name, sets, study.encoder_spec(read).features.replace("_", " "), left_out)
     if not made:
         raise BadInputError("Encoders that see no picture have nothing to be probed. Name another one.")
     return list(made.values())
