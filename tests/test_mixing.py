@@ -11,7 +11,8 @@ import pytest
 import tiny_fit
 from PIL import Image
 
-from concepttransfer.errors import BadInputError, EmptyDataError, UnknownNameError
+import concepttransfer as ct
+from concepttransfer.errors import BadInputError, ConceptTransferError, EmptyDataError, UnknownNameError
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.training.batch_plan import WINDOW, hold_out
 from concepttransfer.training.fit import fit
@@ -181,3 +182,26 @@ def test_texts_without_pictures_can_be_mixed_and_their_pictures_are_not_found():
     with pytest.raises(BadInputError, match="no picture"):
         whole.read(0)
     assert mixed("all", {"texts": alone}, {"texts": 1}).pictures is None
+
+
+def written(folder, data):
+    path = folder / "mix.yaml"
+    path.write_text(f"name: mix\nlike: microworld\ntrain: {{data: {data}}}\n", encoding="utf-8")
+    return path
+
+
+def test_a_study_names_its_data_sets_with_shares(tmp_path):
+    study = ct.load_study(written(tmp_path, "{dev: 3, test: 1}"))
+    manifest = study.training_of("clip").manifest
+    assert count_by_data_set(manifest.ids) == {"dev": 500, "test": 2000}
+    own = study.select("dev")[0].manifest
+    assert manifest.texts[7] == own.texts[7]
+    assert manifest.read(7).tobytes() == own.read(7).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [("{dev: 1, tests: 1}", "Did you mean `test`"), ("{dev: 1, test: 0}", "of 0")]
+)
+def test_a_study_with_a_wrong_name_or_share_is_told(tmp_path, data, said):
+    with pytest.raises(ConceptTransferError, match=said):
+        _ = ct.load_study(written(tmp_path, data)).training_of("clip").manifest
