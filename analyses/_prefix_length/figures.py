@@ -86,7 +86,7 @@ def _dress(axes: Axes, result: PrefixLength, measure: str, scale: float, words: 
     levels = result.estimates[(result.estimates["measure"] == measure) & result.estimates["against"].isna()]
     if levels["chance"].notna().any():
         axes.axhline(scale * levels["chance"].mean(), color=MUTED, lw=1.2, ls=(0, (1, 2)))
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.set_ylim(bottom=0)
 
 
 def _legend(figure: Figure, result: PrefixLength) -> None:
