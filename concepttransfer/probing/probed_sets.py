@@ -1,4 +1,4 @@
-"""One encoder on several data sets: what a probe of each learns from and is tested on; and class names, if it reads any.
+"""One encoder on several data sets: what a probe of each learns from and is tested on; class names, if it reads any.
 
 So a probe and a zero-shot classifier meet the same pictures, and a probe of plain pictures meets shifted ones.
 """
