@@ -44,7 +44,7 @@ def by_definition(judged, key, picture, said_of):
     spoken = judged.captions[key].take([f"{said_of}#0"])[0, 0]
     clip = 2.5 * max(cosine(judged.pictures.take([picture])[0, 0], spoken), 0)
     theirs = [i for i in judged.references.row_ids if i.rpartition("#")[0] == picture]
-    best = max(cosine(judged.references.take([i])[0, 0], spoken) for i in theirs)
+    best = max(0.0, *(cosine(judged.references.take([i])[0, 0], spoken) for i in theirs))
     return clip, 2 * clip * best / (clip + best) if clip + best > 0 else 0.0
 
 
@@ -61,6 +61,16 @@ def test_the_harmonic_mean_is_0_where_there_is_none():
     a, b = np.array([0.0, 0.0, 1.0, 0.5]), np.array([0.0, -0.5, 1.0, 0.0])
     assert harmonic_mean(a, b) == pytest.approx([0, 0, 1, 0])
     assert WEIGHT == 2.5
+
+
+def test_a_caption_contrary_to_every_reference_scores_nothing_however_near_the_picture():
+    """Their plain harmonic mean would be 2 * .1 * -.099 / .001, far below anything that a caption can be."""
+    caption, picture = np.array([[0.0, 1.0]]), np.array([[0.9992, 0.04]])
+    said = {"a": features(caption, ["row#0"], "a")}
+    judged = JudgeScores("x", "", features(picture, ["row"], "p"), features([[0.995, -0.099]], ["row#0"], "r"), said)
+    clip, with_references = judged.score("a", ["row"], ["row"])
+    assert clip[0] == pytest.approx(0.1, abs=1e-3)
+    assert with_references.tolist() == [0.0]
 
 
 def test_a_judge_of_several_spaces_is_refused(judged):

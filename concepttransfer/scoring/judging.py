@@ -1,8 +1,9 @@
 """How near is a caption to the picture, and to the references, in the space of a CLIP that judges? Hessel et al. 2021.
 
 CLIPScore is 2.5 times the cosine of picture and caption, at least 0. RefCLIPScore is the harmonic mean of CLIPScore and
-the largest cosine of the caption with a reference, a picture at a time. Every text stands behind `A photo depicts`,
-but for judges of the microworld, which never read a text with it.
+the largest cosine of the caption with a reference, at least 0 too, a picture at a time. (The released code leaves
+negative cosines in; their harmonic mean with a score of about their size has no bounds.) Every text stands behind `A
+photo depicts`, but for judges of the microworld, which never read a text with it.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class JudgeScores:
         spoken = self._unit(self.captions[captions], [f"{row}#0" for row in said_of])
         seen = self._unit(self.pictures, pictures)
         clip = WEIGHT * np.maximum(np.einsum("nd,nd->n", seen, spoken), 0)
-        return clip, harmonic_mean(clip, self._best_reference(pictures, spoken))
+        return clip, harmonic_mean(clip, np.maximum(self._best_reference(pictures, spoken), 0))
 
     def _best_reference(self, pictures: Sequence[str], spoken: Floats) -> Floats:
         """[n] the largest cosine of a caption with a reference of its picture."""
