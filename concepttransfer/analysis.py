@@ -25,7 +25,8 @@ RESERVED = frozenset(
 ORDER = (
     *("awa-errors", "concept-recall", "caption-scores", "visual-questions", "entailment", "linear-probe"),
     *("zero-shot", "retrieval", "zero-shot-probe", "robustness"),
-    *("similarity", "embedding-map", "modality-gap", "sensitivity", "prompt-lens", "runoff", "compare"),
+    *("similarity", "embedding-map", "modality-gap", "sensitivity", "prefix-length", "tuning"),
+    *("prompt-lens", "runoff", "compare"),
 )
 """Our analyses in the order in which they are read; others follow by name."""
 F = TypeVar("F", bound=Callable[..., Any])
