@@ -17,6 +17,7 @@ from concepttransfer.features import Features
 from concepttransfer.manifest import Manifest, Row
 from concepttransfer.scoring.judging import PREFIX, WEIGHT, JudgeScores, harmonic_mean, prefix_of
 from concepttransfer.study import scoring
+from concepttransfer.study.read_texts import count_cut
 
 
 def features(values, ids, key, space="clip"):
@@ -119,8 +120,8 @@ def test_texts_that_are_cut_are_counted_exactly():
     whole = [int((tokenizer([text], context_length=200)[0] != 0).sum()) for text in texts]
     assert {76, 77, 78} <= set(whole)
     for text, length in zip(texts, whole, strict=True):
-        assert scoring.count_cut([text], lambda t: tokenizer([t])[0]) == (length > 77), length
-    assert scoring.count_cut([texts[-4], texts[-4], texts[0]], lambda t: tokenizer([t])[0]) == 1
+        assert count_cut([text], lambda t: tokenizer([t])[0]) == (length > 77), length
+    assert count_cut([texts[-4], texts[-4], texts[0]], lambda t: tokenizer([t])[0]) == 1
 
 
 def test_the_microworlds_judge_reads_bare_captions():

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import BadInputError, EmptyDataError, MissingResourceError
 from ..manifest import Manifest, Row
-from ..storage import cache_folder, read_json, write_json
+from ..storage import cache_folder
 from . import imports, pipeline
+from .read_texts import encoded, read_texts
 from .selection import Selection
 
 if TYPE_CHECKING:
-    from ..encoders.base import Encoder
     from ..encoders.spec import EncoderSpec
-    from ..features import Features
     from ..scoring.external_scores import ExternalScores
     from ..scoring.judging import JudgeScores
     from ..scoring.training_captions import TrainingCaptions
@@ -29,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 JUDGE = "clipscore"
 """The judge's name in a study's `judges:`."""
-DTYPE = "float32"
-"""How a judge's features are stored: the cosines of CLIPScore are computed from unrounded ones."""
 
 
 def judge_scores(study: Study, encoders: Sequence[str], selection: Selection) -> JudgeScores | None:
@@ -66,76 +60,20 @@ def _judge(
         _texts(f"captions of {c.encoder}, seed {c.seed}", prefix, ((row, (t,)) for row, t in c.texts().items()))
         for c in captions
     ]
-    references, *spoken = [_read(study, reader, one) for one in texts]
+    references, *spoken = [read_texts(study, reader, one) for one in texts]
     return JudgeScores(
         model=spec.model,
         prefix=prefix,
         pictures=encoded(study, judge, manifest),
-        references=references[0],
-        captions={c.key: features for c, (features, _) in zip(captions, spoken, strict=True)},
+        references=references.features,
+        captions={c.key: read.features for c, read in zip(captions, spoken, strict=True)},
         shares=frozenset(name for name in encoders if _has_weights_of(study, name, judge)),
-        n_cut=sum(n for _, n in (references, *spoken)),
+        n_cut=sum(read.n_cut for read in (references, *spoken)),
     )
 
 
 def _texts(name: str, prefix: str, rows: Iterable[tuple[str, Sequence[str]]]) -> Manifest:
     return Manifest(name, tuple(Row(row, texts=tuple(prefix + text.strip() for text in texts)) for row, texts in rows))
-
-
-def encoded(study: Study, spec: EncoderSpec, manifest: Manifest, encoder: Encoder | None = None) -> Features:
-    """Features of a judge, from the store or encoded now; an encoder that is loaded already may be given."""
-    from ..encoders import load_encoder
-    from ..features import Features, encode, features_key
-
-    key = features_key(manifest.id, spec.identity(study.root), DTYPE)
-    folder = cache_folder() / "features" / key
-    with contextlib.suppress(MissingResourceError, BadInputError):
-        return Features.load(folder)
-    encoder = encoder or load_encoder(spec, study.root, device=study.settings.torch_device())
-    return encode(
-        manifest,
-        encoder,
-        folder,
-        key=key,
-        dtype=DTYPE,
-        batch_size=study.settings.batch_size or 64,
-        quiet=study.settings.quiet,
-    )
-
-
-def _read(study: Study, spec: EncoderSpec, manifest: Manifest) -> tuple[Features, int]:
-    """Features of texts, and how many of them the judge's text tower cuts: it is asked once and written down."""
-    from ..encoders import load_encoder
-    from ..features import features_key
-
-    note = cache_folder() / "judged" / f"{features_key(manifest.id, spec.identity(study.root), DTYPE)}.json"
-    if note.is_file():
-        return encoded(study, spec, manifest), int(read_json(note)["n_cut"])
-    encoder = load_encoder(spec, study.root, device=study.settings.torch_device())
-    n_cut = count_cut([text for texts in manifest.texts for text in texts], encoder.transform)
-    write_json(note, {"n_cut": n_cut})
-    return encoded(study, spec, manifest, encoder), n_cut
-
-
-def count_cut(texts: Iterable[str], transform: Any) -> int:
-    """How many texts are longer than a text tower reads: its input stays the same when their end is taken away.
-
-    Args:
-        texts: to be read.
-        transform: a text to its input, ids `[context]` filled up after the end of shorter ones, or ids and mask
-            `[2, context]`.
-    """
-    filler = np.atleast_2d(np.asarray(transform("a")))[0, -1]
-
-    def is_cut(text: str) -> bool:
-        read = np.asarray(transform(text))
-        ids, *masks = np.atleast_2d(read)
-        if not masks[0][-1] if masks else ids[-1] == filler:  # a filler may be the end itself: the mask knows
-            return False
-        start = text.rfind(" ") + 1
-        return any(np.array_equal(read, np.asarray(transform(text[:end]))) for end in range(max(start, 1), len(text)))
-
-    return sum(is_cut(text) for text in dict.fromkeys(texts))
 
 
 def _has_weights_of(study: Study, name: str, judge: EncoderSpec) -> bool:

@@ -6,19 +6,17 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..concepts.class_texts import ClassTexts, class_sentences
 from ..errors import BadInputError, EmptyDataError, UnknownNameError
 from ..features.captioned import Captioned
-from ..features.towers import PUBLISHED_SCALE
 from ..language.prompt_templates import templates as templates_of
 from ..language.prompt_templates import templates_for
 from ..manifest import Manifest, Row
 from ..statistics.claims import AT, stem
-from ..storage import cache_folder, read_json, write_json
 from . import pipeline
-from .scoring import DTYPE, count_cut, encoded
+from .read_texts import Read, read_texts
 
 if TYPE_CHECKING:
     from ..encoders.spec import EncoderSpec
@@ -96,33 +94,13 @@ def text_spec(study: Study, name: str) -> EncoderSpec:
     return study.encoder_spec(projected(study, name)).model_copy(update={"modality": "text", "grid": None})
 
 
-def texts(study: Study, name: str, manifest: Manifest) -> tuple[Features, int, float]:
-    """Features of all texts of a manifest, how many of them were cut, and the scale of the model's logits.
-
-    Texts are stored in float32; what only the loaded tower can tell is written down beside the first reading.
-    """
-    from ..encoders import fetch, load_encoder
-    from ..features import features_key
+def texts(study: Study, name: str, manifest: Manifest) -> Read:
+    """All texts of a manifest, as the text tower that belongs to an encoder reads them."""
+    from ..encoders import fetch
 
     spec = text_spec(study, name)
     fetch(spec, study.root)
-    note = cache_folder() / "read-texts" / f"{features_key(manifest.id, spec.identity(study.root), DTYPE)}.json"
-    if note.is_file():
-        known = read_json(note)
-        return encoded(study, spec, manifest), int(known["n_cut"]), float(known["scale"])
-    encoder = load_encoder(spec, study.root, device=study.settings.torch_device())
-    n_cut = count_cut([text for row in manifest.texts for text in row], encoder.transform)
-    scale = PUBLISHED_SCALE if spec.init == "random" else _scale_of(encoder.module)
-    features = encoded(study, spec, manifest, encoder)
-    write_json(note, {"n_cut": n_cut, "scale": scale})
-    return features, n_cut, scale
-
-
-def _scale_of(module: Any) -> float:
-    """What a CLIP multiplies cosines by: its learnt temperature, at most the paper's; else the paper's."""
-    network = getattr(module, "network", module)
-    learnt = getattr(network, "logit_scale", None)
-    return PUBLISHED_SCALE if learnt is None else round(min(float(learnt.exp()), PUBLISHED_SCALE), 6)
+    return read_texts(study, spec, manifest)
 
 
 def text_manifest(name: str, written: Mapping[str, Iterable[str]]) -> Manifest:
