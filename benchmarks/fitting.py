@@ -102,7 +102,7 @@ def prepare(fit: Fit, folder: Path) -> Sides:
 
     def losses(source: Any) -> list[float]:
         where = folder / f"transfer-{next(numbers)}"
-        how = {"prompt": keys.training_prompt(study), "prompt_tokens": prompt_tokens, "quiet": True}
+        how = {"prompt": keys.training_prompt(study, fit.encoder), "prompt_tokens": prompt_tokens, "quiet": True}
         named = {"key": where.name, "encoder_name": fit.encoder, "seed": 0}
         done = training.fit(source, manifest.texts, model, recipe, where, **named, **how)
         return [float(loss) for loss in done.history["loss"][:FIRST]]

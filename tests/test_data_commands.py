@@ -75,8 +75,8 @@ def test_list_names_every_data_set_its_use_and_its_place(capsys, here):
     listed = {row["data set"]: row for row in json.loads(out)}
     assert status == 0
     assert set(listed) == set(available())
-    assert listed["cc3m"]["what for"] == "limber: fit"
-    assert listed["awa2"]["what for"] == "limber: animals"
+    assert listed["cc3m"]["what for"] == "limber: fit, magma: fit"
+    assert listed["awa2"]["what for"] == "limber: animals, magma: animals"
     assert listed["coco"]["there"] == "no"
     assert listed["awa2"]["there"] == "lacks 1 thing"
 

@@ -52,7 +52,9 @@ def plugins(tmp_path, monkeypatch):
         text = PLUGIN.format(name=name, kind=module.title().replace("_", ""), role=role, body=body)
         (tmp_path / "plugins" / f"{module}.py").write_text("1 / 0" if broken else text)
         entries.append(EntryPoint(name, f"{module}:run", analysis.GROUP))
-        monkeypatch.setattr("concepttransfer.plugins.entry_points", lambda group: entries)
+        monkeypatch.setattr(
+            "concepttransfer.plugins.entry_points", lambda group: entries if group == analysis.GROUP else []
+        )
         analysis._entries.cache_clear()
         sys.modules.pop(module, None)
         result_key._own_code.cache_clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 
 from ..errors import ConceptTransferError
 from ..plugins import STUDIES as GROUP
@@ -44,7 +46,7 @@ def is_packaged(path: Path) -> bool:
 def _packages() -> Iterator[str]:
     """The packages of plug-ins that could be imported; `doctor` lists the others."""
     for name, entry in declared(GROUP).items():
-        try:
-            yield loaded(GROUP, name, entry.value).__name__
-        except ConceptTransferError:
-            continue
+        with contextlib.suppress(ConceptTransferError):
+            found = loaded(GROUP, name, entry.value)
+            if isinstance(found, ModuleType):
+                yield found.__name__
