@@ -435,7 +435,13 @@ def test_each_sees_the_progress_of_all(tmp_path, small_blocks, monkeypatch):
     monkeypatch.setattr(lines, "progress", bar)
 
     def share(rank: int) -> None:
-        stored(noise(80), encoder_of(), tmp_path / "store")
+        encoder = encoder_of()
+        encode = encoder.encode
+        encoder.encode = lambda batch: (time.sleep(0.05), encode(batch))[1]
+        (tmp_path / f"here{rank}").touch()
+        while not all((tmp_path / f"here{other}").exists() for other in (0, 1)):
+            time.sleep(0.01)  # who comes when all is done has nothing to show
+        stored(noise(80), encoder, tmp_path / "store")
         write(tmp_path / "lines", slowly)
         (tmp_path / f"bars{rank}").write_text(json.dumps([[shown.n, shown.total] for shown in bars]))
 

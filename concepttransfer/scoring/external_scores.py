@@ -88,7 +88,7 @@ def count(
         MissingResourceError: the program ends with an error.
     """
     folders = {one.key: place / key_of(measure, one, references) for one in captions}
-    with lock(place, wait=-1):
+    with lock(place / digest(sorted(folder.name for folder in folders.values())), wait=-1):  # others count their own
         found = {key: counts for key, folder in folders.items() if (counts := _load(folder)) is not None}
         left = [(one.key, *_pairs(one, references)) for one in captions if one.key not in found]
         total = sum(len(pairs) for _, _, pairs, _ in left)
@@ -117,7 +117,7 @@ def _save(folder: Path, counts: Counts) -> None:
     from safetensors.numpy import save_file
 
     arrays = {"own": counts.own, "others": counts.others, "given": counts.given}
-    with new_folder(folder) as new:
+    with lock(folder, wait=-1), new_folder(folder) as new:  # two studies may have the same captions
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, new / COUNTS)
         write_json(new / INDEX, {"row_ids": list(counts.row_ids)})
 
