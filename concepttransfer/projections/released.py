@@ -36,13 +36,19 @@ def read_released(file: Path) -> Mapping[str, object]:
             f"There is no file {file}. Name a projection such as limber_weights/clip_linear/proj.ckpt."
         ) from None
     except Exception as error:
-        what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInputError(
-            f"{file} was not read: it holds something else than tensors, or is damaged ({what}). Nothing in it was run."
+            f"{file} was not read: it holds something else than tensors, or is damaged ({_reason(error)}). Nothing "
+            "in it was run. Fetch it again, or ask for the tensors alone."
         ) from error
     if not isinstance(state, dict):
         raise BadInputError(f"{file} should hold tensors by name; it holds: {type(state).__name__}.")
     return {str(key): value for key, value in state.items()}
+
+
+def _reason(error: Exception) -> str:
+    """What torch says, without its advice to read the file in a way that would run what is in it."""
+    lines = [line.strip() for line in str(error).rpartition("WeightsUnpickler error:")[2].splitlines()]
+    return next((line for line in lines if line and "weights_only" not in line), type(error).__name__)
 
 
 def system_of(state: Mapping[str, object]) -> str | None:
