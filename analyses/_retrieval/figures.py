@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from concepttransfer.result.figures import INK, MOST_LINES, MUTED, PICTURE, RIGHT, TEXT, WRONG, looks, show_picture
+from concepttransfer.result.figures import INK, MOST_LINES, MUTED, RIGHT, WRONG, beside_pictures, looks
 from concepttransfer.result.figures import titled as headed
 from concepttransfer.result.wording import percent
 from concepttransfer.statistics.claims import is_random
@@ -82,21 +82,10 @@ def ranks(result: Retrieval) -> Figure:
 
 def examples(result: Retrieval) -> Figure:
     """Two columns of pictures, each with the caption that every encoder finds nearest to it."""
-    from matplotlib.figure import Figure
-
-    rows = result.wanted_pictures()
-    lines = min(len(result.encoders), MOST_LINES)
-    tall = max(PICTURE, 0.3 + 0.3 * lines)
-    height = -(-max(len(rows), 1) // 2)
-    figure = Figure(figsize=(2 * (PICTURE + TEXT), 0.7 + tall * height))
-    grid = figure.subplots(height, 4, squeeze=False, width_ratios=(PICTURE, TEXT, PICTURE, TEXT))
-    for axes in grid.flat:
-        axes.set_axis_off()
+    rows, shown = result.wanted_pictures(), result.encoders[:MOST_LINES]
     table = result.table[result.table["row_id"].isin(rows)].set_index(["row_id", "encoder"])
-    for place, row in enumerate(rows):
-        line, column = place % height, 2 * (place // height)
-        show_picture(grid[line, column], result.pictures.get(row))
-        _said(grid[line, column + 1], table.loc[row], result.encoders[:lines])
+    height = 0.3 + 0.3 * len(shown)
+    figure = beside_pictures(rows, result.pictures, height, lambda axes, row: _said(axes, table.loc[row], shown))
     first = result.encoders[0]
     n = result.claim(first, claims.recall(claims.CAPTIONS, 1))
     n_right = int(table.xs(first, level="encoder")["is_own"].sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from concepttransfer.result.figures import INK, MOST_LINES, MUTED, PICTURE, RIGHT, TEXT, WRONG, show_picture, titled
+from concepttransfer.result.figures import INK, MOST_LINES, MUTED, RIGHT, WRONG, beside_pictures, titled
 from concepttransfer.result.wording import percent
 
 from . import claims
@@ -18,21 +18,10 @@ if TYPE_CHECKING:
 
 def examples(result: ZeroShot) -> Figure:
     """Two columns of pictures, each with its class and what every encoder names it."""
-    from matplotlib.figure import Figure
-
-    rows = result.wanted_pictures()
-    lines = min(len(result.encoders), MOST_LINES)
-    tall = max(PICTURE, 0.3 + 0.24 * lines)
-    height = -(-max(len(rows), 1) // 2)
-    figure = Figure(figsize=(2 * (PICTURE + TEXT), 0.7 + tall * height))
-    grid = figure.subplots(height, 4, squeeze=False, width_ratios=(PICTURE, TEXT, PICTURE, TEXT))
-    for axes in grid.flat:
-        axes.set_axis_off()
+    rows, shown = result.wanted_pictures(), result.encoders[:MOST_LINES]
     table = result.table[result.table["row_id"].isin(rows)].set_index(["row_id", "encoder"])
-    for place, row in enumerate(rows):
-        line, column = place % height, 2 * (place // height)
-        show_picture(grid[line, column], result.pictures.get(row))
-        _said(grid[line, column + 1], table.loc[row], result.encoders[:lines])
+    height = 0.3 + 0.24 * len(shown)
+    figure = beside_pictures(rows, result.pictures, height, lambda axes, row: _said(axes, table.loc[row], shown))
     first = result.encoders[0]
     right = result.claim(first, claims.TOP1)
     n_right = int(table.xs(first, level="encoder")["right"].sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ PALETTE = ("#19438a", "#a85018", "#6d9e6e", "#864061", "#4ac9f3", "#c3a303", "#1
 """Colours of systems. Any two of the first six differ by at least 28 (CIE 1976) to those who see red and green alike,
 and by at least 7 in lightness, so that they stay apart in grey; marker and dashes tell them apart as well."""
 MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "d", "h")
+Say = Callable[["Axes", str], None]
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (3, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1.2, 1.2)), (0, (9, 3, 3, 3)))
 """Of lines, as matplotlib takes them."""
 LIGHTEST = 0.65
@@ -195,3 +196,26 @@ def show_picture(axes: Axes, content: bytes | None) -> None:
 
     axes.imshow(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), interpolation="antialiased")
     axes.set_anchor("N")
+
+
+def beside_pictures(rows: Sequence[str], pictures: Mapping[str, bytes], height: float, say: Say) -> Figure:
+    """Two columns of pictures, each with something beside it.
+
+    Args:
+        rows: ids of the pictures, in order.
+        pictures: thumbnails of those that were kept.
+        height: of a picture with its text, in inches; at least a picture's.
+        say: writes what stands beside the picture of a row into axes of its own.
+    """
+    from matplotlib.figure import Figure
+
+    n = -(-max(len(rows), 1) // 2)
+    figure = Figure(figsize=(2 * (PICTURE + TEXT), 0.7 + max(PICTURE, height) * n))
+    grid = figure.subplots(n, 4, squeeze=False, width_ratios=(PICTURE, TEXT, PICTURE, TEXT))
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, row in enumerate(rows):
+        line, column = place % n, 2 * (place // n)
+        show_picture(grid[line, column], pictures.get(row))
+        say(grid[line, column + 1], row)
+    return figure

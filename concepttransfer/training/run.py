@@ -206,7 +206,6 @@ class TrainingRun:
             **({"data_sets": self.plan.about(dict(unreadable))} if isinstance(self.plan, MixedPlan) else {}),
             "precision": "bf16" if self.bf16 else "float32",
             "tuned": self.encoder is not None,
-            "n_trained": sum(p.numel() for p in self.accumulator.parameters),
         }
 
     def _start(self) -> None:
